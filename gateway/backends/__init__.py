@@ -1,0 +1,1 @@
+"""Where objects really live: one protocol, one implementation per store."""

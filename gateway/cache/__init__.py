@@ -1,0 +1,1 @@
+"""The heart: the bytes of an object from the nearest place."""

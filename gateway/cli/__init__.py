@@ -1,0 +1,1 @@
+"""The command `forebay`: starts nodes and talks to their admin API."""

@@ -1,0 +1,1 @@
+"""Membership, ownership and transport between nodes."""

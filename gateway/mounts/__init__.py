@@ -1,0 +1,1 @@
+"""Bucket to mount: which backend, which prefix, which policies."""

@@ -1,0 +1,1 @@
+"""The doors for data: the S3 port and, in a cluster, the peer port."""

@@ -1,0 +1,1 @@
+"""What people changed at run time: rows, merging, the file."""

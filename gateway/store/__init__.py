@@ -1,0 +1,1 @@
+"""Blocks on this node's disks: names, versions and bytes, and nothing about mounts or backends."""
