@@ -244,7 +244,10 @@ class KeyIdUnknown(GatewayError):
 
 
 class SignatureWrong(GatewayError):
-    sentence = "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+    sentence = (
+        "The request signature we calculated does not match the signature you provided. "
+        "Check your key and signing method."
+    )
 
 
 class ClockSkewed(GatewayError):

@@ -281,8 +281,8 @@ class Backend(Protocol):
     async def complete_upload(self, upload: UploadId, parts: Sequence[Part], completion: Completion) -> Info:
         """Joins `parts` (ascending, at least one); parts left out are dropped.
 
-        `PartInvalid`, `PartTooSmall` and `RequestInvalid` (size) leave the upload alive. Repeated after success with the same parts it answers the same, before any
-        condition is looked at.
+        `PartInvalid`, `PartTooSmall` and `RequestInvalid` (size) leave the upload alive. Repeated after
+        success with the same parts it answers the same, before any condition is looked at.
         """
         ...
 
