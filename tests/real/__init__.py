@@ -1,0 +1,1 @@
+"""Real processes for tests: a Forebay node and the servers it stands in front of."""
