@@ -1,5 +1,6 @@
 """The values that several houses name: keys, spans, versions, infos, conditions, checksums."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
@@ -145,3 +146,17 @@ class IfVersion:
 
 Condition = Unconditional | IfAbsent | IfVersion
 UNCONDITIONAL = Unconditional()
+
+
+_BUCKET_SHAPE = re.compile(r"[a-z0-9](?:[a-z0-9]|[.-](?![.-])|-(?=-)){1,61}[a-z0-9]")
+_BUCKET_TAKEN = re.compile(
+    r"\d+\.\d+\.\d+\.\d+|(?:xn--|sthree-|amzn-s3-demo-).*|.*(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)"
+)
+
+
+def is_bucket_name(name: str) -> bool:
+    """Whether a new bucket may have this name ("Amazon S3 User Guide", General purpose bucket naming rules).
+
+    Besides, no dot stands beside a hyphen, since the name becomes part of a host name.
+    """
+    return _BUCKET_SHAPE.fullmatch(name) is not None and _BUCKET_TAKEN.fullmatch(name) is None

@@ -1,0 +1,45 @@
+"""The configuration: one TOML file, mirrored section by section by frozen models."""
+
+from gateway.config.checks import check
+from gateway.config.embedded import embedded_default
+from gateway.config.fields import Address, ByteSize, Duration, Secret
+from gateway.config.loading import load
+from gateway.config.places import LocalOptions, MemoryOptions, PlaceConfig
+from gateway.config.policies import PolicyConfig, StatementConfig
+from gateway.config.sections import (
+    AccessKeyConfig,
+    AdminConfig,
+    Config,
+    LimitsConfig,
+    ListenConfig,
+    LogConfig,
+    MountConfig,
+    NewBucketsConfig,
+    NodeConfig,
+    S3Config,
+)
+
+__all__ = [
+    "AccessKeyConfig",
+    "Address",
+    "AdminConfig",
+    "ByteSize",
+    "Config",
+    "Duration",
+    "LimitsConfig",
+    "ListenConfig",
+    "LocalOptions",
+    "LogConfig",
+    "MemoryOptions",
+    "MountConfig",
+    "NewBucketsConfig",
+    "NodeConfig",
+    "PlaceConfig",
+    "PolicyConfig",
+    "S3Config",
+    "Secret",
+    "StatementConfig",
+    "check",
+    "embedded_default",
+    "load",
+]

@@ -1,0 +1,68 @@
+"""What no single field can tell: names that must agree, and what works but should not stay so."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+from gateway.config.lines import Path as KeyPath
+from gateway.config.sections import Config
+
+ANONYMOUS = "anonymous"
+"""The policy of unsigned requests."""
+
+
+def problems_of(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """What keeps a configuration of valid fields from being used: the key's path and a sentence."""
+    ids: set[str] = set()
+    for index, key in enumerate(config.access_key):
+        if key.id in ids:
+            yield ("access_key", index, "id"), "another access key has this id"
+        ids.add(key.id)
+        for name in key.policy:
+            if name not in config.policy:
+                yield ("access_key", index, "policy"), f"there is no [policy.{name}]"
+    buckets: set[str] = set()
+    for index, mount in enumerate(config.mount):
+        if mount.bucket in buckets:
+            yield ("mount", index, "bucket"), "another mount has this bucket"
+        buckets.add(mount.bucket)
+    if config.listen.s3 == config.listen.admin and config.listen.s3.port:
+        yield ("listen", "admin"), "is the address of listen.s3 too"
+
+
+def check(config: Config) -> list[str]:
+    """Warnings: what works, but surprises; one sentence each."""
+    return [*_places(config), *_doors(config)]
+
+
+def _places(config: Config) -> Iterator[str]:
+    roots = [(f"mount {mount.bucket}", Path(mount.uri)) for mount in config.mount if mount.backend == "local"]
+    if config.new_buckets and config.new_buckets.backend == "local":
+        roots.append(("new_buckets", Path(config.new_buckets.uri)))
+    for (name, root), (other, other_root) in combinations(roots, 2):
+        if _overlap(root, other_root):
+            yield f"{name} and {other} overlap: each sees and changes the objects of the other"
+    data_dir = config.node.data_dir
+    for name, root in roots:
+        if _lies_in(data_dir, root):
+            yield f"{name} contains node.data_dir: who may read that bucket can read the node's secrets"
+    for mount in config.mount:
+        if mount.backend == "memory":
+            yield f"mount {mount.bucket} is kept in memory: its objects are gone when the node stops"
+
+
+def _doors(config: Config) -> Iterator[str]:
+    if not config.access_key and ANONYMOUS not in config.policy:
+        yield "there is neither an [[access_key]] nor a policy `anonymous`: nobody can use the S3 port"
+    if config.listen.tls_cert is None and not config.listen.admin.is_loopback:
+        yield "listen.admin is reachable from other hosts without TLS: tokens and answers can be read on the way"
+    if config.admin.metrics == "open" and not config.listen.admin.is_loopback:
+        yield "admin.metrics is open beyond this host"
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return _lies_in(one, other) or _lies_in(other, one)
+
+
+def _lies_in(inner: Path, outer: Path) -> bool:
+    return inner.resolve().is_relative_to(outer.resolve())

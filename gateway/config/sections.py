@@ -1,0 +1,188 @@
+"""The sections of the configuration file, one model each."""
+
+import re
+import socket
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
+
+from gateway.config.fields import Address, ByteSize, ConfigPath, Duration, Network, OptionalPath, Secret, Section
+from gateway.config.places import PlaceConfig
+from gateway.config.policies import PolicyConfig, Words
+from gateway.model import is_bucket_name
+
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+class NodeConfig(Section):
+    """This node: its name, its directory, its end."""
+
+    name: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")
+    """Shown in `x-cache-node`, logs and status. Default: the host's name."""
+
+    data_dir: ConfigPath = Path("./forebay-data")
+    """Directory of what the node keeps for itself: identity, settings. Never shared by two nodes."""
+
+    stop_grace: Duration = Duration(20)
+    """How long answers in progress may go on after SIGTERM."""
+
+
+class ListenConfig(Section):
+    """Addresses and TLS."""
+
+    s3: Address = Address("127.0.0.1", 9000)
+    """The S3 port."""
+
+    admin: Address = Address("127.0.0.1", 9001)
+    """Admin API, metrics and health."""
+
+    tls_cert: OptionalPath = None
+    """PEM file with the certificate and its chain; with `tls_key`: TLS on s3 and admin. Empty: no TLS."""
+
+    tls_key: OptionalPath = None
+    """PEM file with the certificate's private key."""
+
+    domain: str = ""
+    """Host name under which buckets are host names too, like `s3.example.org`; empty: path style only."""
+
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of proxies whose `X-Forwarded-*` headers count."""
+
+    @field_validator("domain", mode="after")
+    @classmethod
+    def _is_a_host_name(cls, domain: str) -> str:
+        if domain and not _HOST_NAME.fullmatch(domain.lower()):
+            raise ValueError('not a host name: write it without scheme and port, like "s3.example.org"')
+        return domain.lower()
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> "ListenConfig":
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together: give both or neither")
+        return self
+
+
+class S3Config(Section):
+    """How the S3 API behaves."""
+
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
+    """The region that answers name; signatures for any region are accepted."""
+
+    signature_v2: Literal["off", "urls-and-forms", "all"] = "urls-and-forms"
+    """Where signatures of version 2 are accepted. SDKs make such URLs by default for own endpoints."""
+
+    signature_v2_expires_max: Duration = Duration(7 * 86_400)
+    """How far ahead a version 2 URL may expire; later ones are refused."""
+
+
+class AdminConfig(Section):
+    """The admin API."""
+
+    token: Secret = Secret()
+    """A bearer token with all rights; empty: none."""
+
+    metrics: Literal["token", "open"] = "token"
+    """`open`: /metrics without credentials. On loopback it is open anyway."""
+
+
+class LimitsConfig(Section):
+    """Limits of the node; what is above waits up to 5 s, then `503 SlowDown`."""
+
+    requests: Annotated[int, Field(ge=1)] = 1024
+    """S3 requests in progress."""
+
+    connections: Annotated[int, Field(ge=1)] = 8192
+    """Open connections to the S3 port."""
+
+    transfer_memory: Annotated[ByteSize, Field(ge=8 * 1024 * 1024)] = ByteSize(256 * 1024 * 1024)
+    """Bytes in flight from and to backends and of uploads. At least 8MiB."""
+
+
+class LogConfig(Section):
+    """Log lines go to standard error."""
+
+    format: Literal["auto", "human", "json"] = "auto"
+    """`auto`: human on a terminal, else json."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is written; `debug` writes a line per request."""
+
+    slow: Duration = Duration(5)
+    """Requests that take longer are logged at warning; `0s`: never."""
+
+
+class AccessKeyConfig(Section):
+    """A key that S3 clients sign with."""
+
+    id: Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d\x2e\x30-\x7e]{1,128}$")]
+    """The access key id: visible ASCII without blanks, `/` and `,`."""
+
+    secret: Secret
+    """The secret access key; at least 8 characters."""
+
+    user: Annotated[str, Field(max_length=128)] = ""
+    """The S3 owner behind the key; several keys may share one. Default: the key's id."""
+
+    policy: Words = ()
+    """A policy's name, or a list of them; none: only what its user's own buckets give."""
+
+    expires: Annotated[AwareDatetime | None, BeforeValidator(_or_none)] = None
+    """When the key ends, like `2027-01-31T00:00:00Z`; empty: never."""
+
+    @field_validator("secret", mode="after")
+    @classmethod
+    def _is_long_enough(cls, secret: Secret) -> Secret:
+        if len(secret.reveal()) < 8:
+            raise ValueError("a secret has at least 8 characters")
+        return secret
+
+    @property
+    def owner(self) -> str:
+        """The user that owns what this key makes."""
+        return self.user or self.id
+
+    def expired(self, now: datetime) -> bool:
+        """Whether the key has ended by `now`."""
+        return self.expires is not None and now >= self.expires
+
+
+class NewBucketsConfig(PlaceConfig):
+    """What CreateBucket makes. Without this section it answers 403 AccessDenied."""
+
+
+class MountConfig(PlaceConfig):
+    """A bucket, and the place its objects lie in."""
+
+    bucket: str
+    """The bucket's name as clients see it."""
+
+    writes: Literal["through", "deny"] = "through"
+    """`deny`: a read-only bucket."""
+
+    @field_validator("bucket", mode="after")
+    @classmethod
+    def _is_a_bucket_name(cls, bucket: str) -> str:
+        if not is_bucket_name(bucket):
+            raise ValueError("not a bucket name: 3 to 63 of a-z, 0-9, '.' and '-', as S3 has them")
+        return bucket
+
+
+class Config(Section):
+    """The whole file."""
+
+    node: NodeConfig = Field(default_factory=NodeConfig)
+    listen: ListenConfig = Field(default_factory=ListenConfig)
+    s3: S3Config = Field(default_factory=S3Config)
+    admin: AdminConfig = Field(default_factory=AdminConfig)
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    log: LogConfig = Field(default_factory=LogConfig)
+    access_key: tuple[AccessKeyConfig, ...] = ()
+    policy: dict[str, PolicyConfig] = Field(default_factory=dict)
+    new_buckets: NewBucketsConfig | None = None
+    mount: tuple[MountConfig, ...] = ()
