@@ -305,6 +305,10 @@ class StorageClassInvalid(GatewayError):
     sentence = "The storage class you specified is not valid"
 
 
+class TagInvalid(GatewayError):
+    sentence = "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation."
+
+
 class XmlMalformed(GatewayError):
     sentence = "The XML you provided was not well-formed or did not validate against our published schema"
 
