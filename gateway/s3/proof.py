@@ -34,13 +34,15 @@ class Proof:
     """A verified signature, or the absence of one.
 
     `payload` is the body's mode as signed: 64 hex digits, `UNSIGNED-PAYLOAD` or a `STREAMING-...` word;
-    `seed` is there when the mode signs chunks.
+    `seed` is there when the mode signs chunks. `content_md5` is a Content-MD5 that the signer moved
+    into the URL, where it binds the body as the header would.
     """
 
     mechanism: Mechanism
     key_id: str | None = None
     payload: str = "UNSIGNED-PAYLOAD"
     seed: ChunkSeed | None = None
+    content_md5: str | None = None
 
 
 ANONYMOUS = Proof(Mechanism.ANONYMOUS)

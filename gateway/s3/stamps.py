@@ -1,0 +1,51 @@
+"""The times that signatures name, and how far they may be off."""
+
+from calendar import timegm
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+
+from gateway.errors import AccessRefused, ClockSkewed
+
+SKEW_MAX_S = 15 * 60
+"""How far a request's date may lie from ours ("Signature Calculations for the Authorization Header")."""
+
+
+@lru_cache(maxsize=256)
+def seconds_of(stamp: bytes) -> int | None:
+    """Unix time of `YYYYMMDDTHHMMSSZ`; None if it is anything else."""
+    digits = stamp[:8] + stamp[9:15]
+    # strptime alone would also take blanks, signs and numbers of one digit.
+    if stamp != b"%bT%bZ" % (stamp[:8], stamp[9:15]) or len(digits) != 14 or not digits.isdigit():
+        return None
+    try:
+        return timegm(datetime.strptime(digits.decode(), "%Y%m%d%H%M%S").timetuple())
+    except ValueError:
+        return None
+
+
+def stamp_of_http_date(text: str) -> bytes | None:
+    """An HTTP date (RFC 9110, section 5.6.7) as `YYYYMMDDTHHMMSSZ`; None if it cannot be read."""
+    try:
+        moment = parsedate_to_datetime(text)
+        # Without a zone the text ended in -0000, which is UTC too (RFC 5322, section 3.3).
+        moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment
+    except (ValueError, IndexError, OverflowError):
+        return None
+    return moment.strftime("%Y%m%dT%H%M%SZ").encode()
+
+
+def iso(seconds: float) -> str:
+    """A time as error documents write it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def check_skew(requested_s: int, requested: str, now_s: float) -> None:
+    """Raise `ClockSkewed` if the request's own time lies too far from ours."""
+    if abs(requested_s - now_s) > SKEW_MAX_S:
+        raise ClockSkewed(RequestTime=requested, ServerTime=iso(now_s), MaxAllowedSkewMilliseconds=SKEW_MAX_S * 1000)
+
+
+def date_missing() -> AccessRefused:
+    """What to raise for a request whose date is missing or cannot be read."""
+    return AccessRefused("AWS authentication requires a valid Date or x-amz-date header")
