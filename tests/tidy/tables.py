@@ -1,0 +1,67 @@
+"""Writes the tables in docs/ that say what the code says: `python -m tests.tidy.tables`."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from gateway.metrics import Metrics
+from tests.tidy.schema import Key, tables
+from tests.tidy.sources import ROOT
+
+BEGIN = "<!-- written by `make docs` from here -->"
+END = "<!-- to here -->"
+
+
+def configuration() -> str:
+    """One table per section: key, default, meaning."""
+    parts: list[str] = []
+    for table in tables():
+        if table.keys:
+            rows = "\n".join(_row(f"`{key.name}`", _default(key), key.meaning) for key in table.keys)
+            parts.append(f"### `{table.header}`\n\n{table.meaning}\n\n| key | default | meaning |\n|---|---|---|\n{rows}\n")
+    return "\n".join(parts)
+
+
+def metrics() -> str:
+    """One row per metric: name with labels, kind, meaning."""
+    rows = sorted(
+        _row(f"`{_name(metric)}`", family.type, family.documentation)
+        for metric in vars(Metrics()).values()
+        if isinstance(metric, MetricWrapperBase)
+        for family in metric.describe()
+    )
+    return "| metric | kind | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+PAGES: Mapping[Path, Callable[[], str]] = {
+    ROOT / "docs" / "configuration.md": configuration,
+    ROOT / "docs" / "metrics.md": metrics,
+}
+
+
+def current(page: Path) -> str:
+    """The page as it should be: its own text, with the part between the marks written anew."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin and end, f"{page.name} has lost the marks around its table"
+    return f"{before}{BEGIN}\n\n{PAGES[page]()}\n{END}{after}"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(key: Key) -> str:
+    return f"`{key.default}`" if key.default is not None else "-"
+
+
+def _name(metric: MetricWrapperBase) -> str:
+    # The library tells the labels of a metric nowhere else.
+    labels = ",".join(metric._labelnames)
+    return metric._name + (f"{{{labels}}}" if labels else "")
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(current(page), encoding="utf-8")
