@@ -1,0 +1,145 @@
+"""Bodies on their way in: received, judged, and handed on in pieces of bounded size."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+
+from gateway.backends.base import Body
+from gateway.errors import LengthMissing, MessageTooLong
+from gateway.handlers.call import Call, Incoming
+from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
+from gateway.model import MIB, PIECE_SIZE_MAX, Algorithm, Checksum
+from gateway.s3 import payload
+from gateway.s3.payload import Receiver, Verdict
+
+UPLOAD_MEMORY = 2 * MIB
+"""What one upload may hold: a stretch as received, and the same decoded."""
+UNSIZED_MAX = 8 * MIB
+"""A body whose size nobody told is held whole up to here; stores must know the size beforehand."""
+DOCUMENT_MAX = 8 * MIB
+"""Bytes of an XML body."""
+HASHED_INLINE_MAX = 64 * 1024
+"""Below this, changing threads costs more than hashing."""
+
+
+class Upload:
+    """A body of known size that streams from the socket. Implements `backends.base.Body`.
+
+    The verdict falls at the end of `pieces`, before it ends.
+    """
+
+    def __init__(self, incoming: Incoming, receiver: Receiver, size: int, hashers: Executor) -> None:
+        self._incoming = incoming
+        self._receiver = receiver
+        self._size = size
+        self._hashers = hashers
+        self._checksum: Checksum | None = None
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def checksum(self) -> Checksum | None:
+        return self._checksum
+
+    async def pieces(self) -> AsyncIterator[bytes | memoryview]:
+        async for stretch in _stretches(self._incoming):
+            for piece in cut(await _judged(self._receiver, stretch, self._hashers)):
+                yield piece
+        self._checksum = self._receiver.end().checksum
+
+
+class Held:
+    """A body that is in memory as a whole, its verdict already good. Implements `backends.base.Body`."""
+
+    def __init__(self, data: bytes, checksum: Checksum | None) -> None:
+        self._data = data
+        self._checksum = checksum
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    @property
+    def checksum(self) -> Checksum | None:
+        return self._checksum
+
+    async def pieces(self) -> AsyncIterator[bytes | memoryview]:
+        for piece in cut(self._data):
+            yield piece
+
+
+@asynccontextmanager
+async def receive(
+    service: Service, call: Call, *, size_max: int, compute: Algorithm | None = None
+) -> AsyncIterator[Body]:
+    """The body of an upload. Its memory is reserved until the block is left.
+
+    `compute` is a checksum that is wanted although the client may send none. Raises what the
+    header fields already tell to be wrong before anything is read, and SlowDown.
+    """
+    plan = payload.plan(call.head, call.proof, length_required=True, size_max=size_max)
+    receiver = Receiver(plan, compute=compute)
+    wanted = UNSIZED_MAX if plan.size is None else min(UPLOAD_MEMORY, plan.size)
+    async with service.budget.reserve(wanted, BUDGET_WAIT_MAX_S):
+        if plan.size is not None:
+            yield Upload(call.incoming, receiver, plan.size, service.hashers)
+            return
+        try:
+            data, verdict = await _collect(service, call, receiver, UNSIZED_MAX)
+        except MessageTooLong as error:
+            raise LengthMissing from error
+        yield Held(data, verdict.checksum)
+
+
+async def read_document(service: Service, call: Call) -> tuple[bytes, Verdict]:
+    """The whole body of a request that carries a document, and the verdict on it. Raises MessageTooLong."""
+    plan = payload.plan(call.head, call.proof, length_required=False, size_max=None)
+    if plan.size is not None and plan.size > DOCUMENT_MAX:
+        raise MessageTooLong(MaxMessageLengthBytes=DOCUMENT_MAX)
+    async with service.budget.reserve(DOCUMENT_MAX if plan.size is None else plan.size, BUDGET_WAIT_MAX_S):
+        return await _collect(service, call, Receiver(plan), DOCUMENT_MAX)
+
+
+def cut(data: bytes | memoryview) -> list[bytes | memoryview]:
+    """The bytes in pieces that may travel between two parts of the gateway; none for nothing."""
+    if len(data) <= PIECE_SIZE_MAX:
+        return [data] if data else []
+    view = memoryview(data)
+    return [view[at : at + PIECE_SIZE_MAX] for at in range(0, len(view), PIECE_SIZE_MAX)]
+
+
+async def _collect(service: Service, call: Call, receiver: Receiver, size_max: int) -> tuple[bytes, Verdict]:
+    whole = bytearray()
+    async for stretch in _stretches(call.incoming):
+        whole += await _judged(receiver, stretch, service.hashers)
+        if len(whole) > size_max:
+            raise MessageTooLong(MaxMessageLengthBytes=size_max)
+    return bytes(whole), receiver.end()
+
+
+async def _stretches(incoming: Incoming) -> AsyncIterator[list[bytes]]:
+    """The raw body in stretches of about a piece: few enough changes of thread, little enough memory."""
+    stretch: list[bytes] = []
+    held = 0
+    while (chunk := await incoming.chunk()) is not None:
+        if held + len(chunk) > PIECE_SIZE_MAX and stretch:
+            yield stretch
+            stretch, held = [], 0
+        stretch.append(chunk)
+        held += len(chunk)
+    if stretch:
+        yield stretch
+
+
+async def _judged(receiver: Receiver, stretch: list[bytes], hashers: Executor) -> bytes | memoryview:
+    if sum(map(len, stretch)) < HASHED_INLINE_MAX:
+        return _decoded(receiver, stretch)
+    return await asyncio.get_running_loop().run_in_executor(hashers, _decoded, receiver, stretch)
+
+
+def _decoded(receiver: Receiver, stretch: list[bytes]) -> bytes | memoryview:
+    pieces = [piece for chunk in stretch for piece in receiver.feed(chunk)]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,63 @@
+"""The place of a bucket at its backend: the directory that comes with it and goes with it."""
+
+import asyncio
+import errno
+import shutil
+from pathlib import Path
+
+from gateway.backends.base import RESERVED
+from gateway.config import PlaceConfig
+from gateway.errors import AccessRefused, BackendUnavailable, BucketNotEmpty, GatewayError, StorageFull
+from gateway.model import Bucket
+
+
+def place_for(new_buckets: PlaceConfig, bucket: Bucket) -> PlaceConfig:
+    """Where a new bucket lies: beside the others, under its own name."""
+    uri = str(Path(new_buckets.uri, bucket)) if new_buckets.backend == "local" else new_buckets.uri
+    return PlaceConfig(backend=new_buckets.backend, uri=uri, options=new_buckets.options)
+
+
+async def make(place: PlaceConfig) -> None:
+    """Makes the directory of a local place, if it is missing."""
+    if place.backend == "local":
+        await asyncio.to_thread(_make_directory, Path(place.uri))
+
+
+async def remove(place: PlaceConfig) -> None:
+    """Removes an empty place; `BucketNotEmpty` if something of others is in it, which then stays."""
+    if place.backend == "local":
+        await asyncio.to_thread(_remove_directory, Path(place.uri))
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _translated(error) from error
+
+
+def _remove_directory(path: Path) -> None:
+    # Whatever is not ours keeps the directory, also what no listing shows.
+    own = path / RESERVED.decode()
+    try:
+        if any(entry.name != own.name for entry in path.iterdir()):
+            raise BucketNotEmpty
+        if own.exists():
+            shutil.rmtree(own)
+        path.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: OSError) -> GatewayError:
+    match error.errno:
+        case errno.ENOTEMPTY | errno.EEXIST:
+            return BucketNotEmpty()
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return AccessRefused()
+        case errno.ENOSPC | errno.EDQUOT:
+            return StorageFull()
+        case _:
+            return BackendUnavailable()
