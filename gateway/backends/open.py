@@ -1,0 +1,19 @@
+"""One place that knows which kind of backend is which class; heavy libraries load when a mount needs them."""
+
+from gateway.backends.base import Backend
+from gateway.config.places import BackendOptions, LocalOptions, MemoryOptions
+
+
+def open_backend(kind: str, uri: str, options: BackendOptions) -> Backend:
+    """Opens the store that a `[[mount]]` names. Blocks for as long as the store's first answers take."""
+    match kind, options:
+        case "memory", MemoryOptions():
+            from gateway.backends.memory import MemoryBackend  # noqa: PLC0415
+
+            return MemoryBackend()
+        case "local", LocalOptions():
+            from gateway.backends.local import LocalBackend  # noqa: PLC0415
+
+            return LocalBackend(uri, options)
+        case _:
+            raise AssertionError(f"the configuration let through {kind} with {type(options).__name__}")
