@@ -19,19 +19,20 @@ def configuration() -> str:
     for table in tables():
         if table.keys:
             rows = "\n".join(_row(f"`{key.name}`", _default(key), key.meaning) for key in table.keys)
-            parts.append(f"### `{table.header}`\n\n{table.meaning}\n\n| key | default | meaning |\n|---|---|---|\n{rows}\n")
+            parts.append(
+                f"### `{table.header}`\n\n{table.meaning}\n\n| key | default | meaning |\n|---|---|---|\n{rows}\n"
+            )
     return "\n".join(parts)
 
 
 def metrics() -> str:
     """One row per metric: name with labels, kind, meaning."""
     rows = sorted(
-        _row(f"`{_name(metric)}`", family.type, family.documentation)
-        for metric in vars(Metrics()).values()
-        if isinstance(metric, MetricWrapperBase)
+        _row(f"`{_name(metric, family.type)}`", family.type, family.documentation)
+        for metric in _declared(Metrics())
         for family in metric.describe()
     )
-    return "| metric | kind | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    return "\n".join(["| metric | kind | meaning |", "|---|---|---|", *rows]) + "\n"
 
 
 PAGES: Mapping[Path, Callable[[], str]] = {
@@ -44,7 +45,8 @@ def current(page: Path) -> str:
     """The page as it should be: its own text, with the part between the marks written anew."""
     before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
-    assert begin and end, f"{page.name} has lost the marks around its table"
+    if not (begin and end):
+        raise ValueError(f"{page.name} has lost the marks around its table")
     return f"{before}{BEGIN}\n\n{PAGES[page]()}\n{END}{after}"
 
 
@@ -56,10 +58,15 @@ def _default(key: Key) -> str:
     return f"`{key.default}`" if key.default is not None else "-"
 
 
-def _name(metric: MetricWrapperBase) -> str:
-    # The library tells the labels of a metric nowhere else.
+def _declared(metrics: Metrics) -> list[MetricWrapperBase]:
+    # The library tells what a registry holds, and the labels of a metric, in private attributes only.
+    return [metric for metric in metrics._registry._collector_to_names if isinstance(metric, MetricWrapperBase)]
+
+
+def _name(metric: MetricWrapperBase, kind: str) -> str:
+    total = "_total" if kind == "counter" else ""
     labels = ",".join(metric._labelnames)
-    return metric._name + (f"{{{labels}}}" if labels else "")
+    return f"{metric._name}{total}{{{labels}}}" if labels else f"{metric._name}{total}"
 
 
 if __name__ == "__main__":
