@@ -30,7 +30,7 @@ class Metrics:
         self._registry = registry
         self.s3_requests = Counter(
             "forebay_s3_requests_total",
-            "S3 requests answered, by operation, HTTP status and x-cache word (empty where there is none).",
+            "S3 requests answered, by operation, HTTP status and x-cache word (none where there is no such word).",
             ["operation", "status", "cache"],
             registry=registry,
         )
@@ -43,7 +43,7 @@ class Metrics:
         )
         self.s3_bytes = Counter(
             "forebay_s3_bytes_total",
-            "Bytes of bodies on the S3 port; direction is in or out.",
+            "Bytes of bodies on the S3 port; direction is sent or received.",
             ["direction"],
             registry=registry,
         )

@@ -148,15 +148,21 @@ Condition = Unconditional | IfAbsent | IfVersion
 UNCONDITIONAL = Unconditional()
 
 
-_BUCKET_SHAPE = re.compile(r"[a-z0-9](?:[a-z0-9]|[.-](?![.-])|-(?=-)){1,61}[a-z0-9]")
-_BUCKET_TAKEN = re.compile(
-    r"\d+\.\d+\.\d+\.\d+|(?:xn--|sthree-|amzn-s3-demo-).*|.*(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)"
-)
-
-
 def is_bucket_name(name: str) -> bool:
     """Whether a new bucket may have this name ("Amazon S3 User Guide", General purpose bucket naming rules).
 
-    Besides, no dot stands beside a hyphen, since the name becomes part of a host name.
+    It becomes part of a host name, so besides no dot stands beside a dash.
     """
-    return _BUCKET_SHAPE.fullmatch(name) is not None and _BUCKET_TAKEN.fullmatch(name) is None
+    return (
+        _BUCKET_SHAPE.fullmatch(name) is not None
+        and _IPV4_SHAPE.fullmatch(name) is None
+        and not name.startswith(_BUCKET_PREFIXES_TAKEN)
+        and not name.endswith(_BUCKET_SUFFIXES_TAKEN)
+        and not any(sequence in name for sequence in ("..", ".-", "-."))
+    )
+
+
+_BUCKET_SHAPE = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_IPV4_SHAPE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
+_BUCKET_PREFIXES_TAKEN = ("xn--", "sthree-", "amzn-s3-demo-")
+_BUCKET_SUFFIXES_TAKEN = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from gateway.config.fields import Section
+from gateway.config.fields import OptionalPath, Section
 
 OPERATORS = (
     "StringEquals",
@@ -134,31 +134,38 @@ class StatementConfig(Section):
 class PolicyConfig(Section):
     """A policy: statements here, or IAM's JSON in a file (`file = "policy.json"`)."""
 
-    version: str = ""
-    """Taken from IAM's form; it has no effect."""
+    statement: tuple[StatementConfig, ...] = ()
+    """The statements."""
 
-    id: str = ""
-    """Taken from IAM's form; it has no effect."""
-
-    statement: tuple[StatementConfig, ...]
-    """The statements. Instead of them `file = "policy.json"` names a file with IAM's JSON."""
+    file: OptionalPath = None
+    """Instead of statements: a file with IAM's JSON, read at the start."""
 
     @field_validator("statement", mode="after")
     @classmethod
     def _says_something(cls, statements: tuple[StatementConfig, ...]) -> tuple[StatementConfig, ...]:
         if not statements:
-            raise ValueError("a policy has at least one statement")
+            raise ValueError("a policy has at least one statement, or a file that has")
         return statements
 
     @model_validator(mode="before")
     @classmethod
     def _from_file(cls, data: object, info: ValidationInfo) -> object:
-        if not isinstance(data, dict) or "file" not in data:
-            return data
-        if len(data) > 1:
-            raise ValueError("give either file or statement")
-        path = Path(info.context["base"] if info.context else "", str(data["file"]))
-        return _read(path)
+        match data:
+            case {"file": str(name), "statement": _} if name:
+                raise ValueError("give either file or statement")
+            case {"file": str(name)} if name:
+                path = Path(info.context["base"] if info.context else "", name)
+                return {"file": path, "statement": _statements_in(path)}
+            case _:
+                return data
+
+
+def _statements_in(path: Path) -> list[dict[str, object]]:
+    """IAM's JSON in the names of the configuration file."""
+    policy = _with_names(_read(path), _POLICY_NAMES)
+    statements = policy.get("statement", [])
+    listed = statements if isinstance(statements, list) else [statements]
+    return [_with_names(statement, _STATEMENT_NAMES) for statement in listed]
 
 
 def _read(path: Path) -> object:
@@ -172,15 +179,7 @@ def _read(path: Path) -> object:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    return _renamed(document)
-
-
-def _renamed(document: object) -> object:
-    """IAM's JSON in the names of the configuration file."""
-    policy = _with_names(document, _POLICY_NAMES)
-    statements = policy.get("statement", [])
-    listed = statements if isinstance(statements, list) else [statements]
-    return {**policy, "statement": [_with_names(statement, _STATEMENT_NAMES) for statement in listed]}
+    return document
 
 
 def _with_names(value: object, names: Mapping[str, str]) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -146,10 +145,6 @@ class AccessKeyConfig(Section):
     def owner(self) -> str:
         """The user that owns what this key makes."""
         return self.user or self.id
-
-    def expired(self, now: datetime) -> bool:
-        """Whether the key has ended by `now`."""
-        return self.expires is not None and now >= self.expires
 
 
 class NewBucketsConfig(PlaceConfig):

@@ -1,28 +1,12 @@
 """Which names buckets and keys may have ("Amazon S3 User Guide", General purpose bucket naming rules)."""
 
-import re
-
 from gateway.errors import ArgumentInvalid, BucketNameInvalid, KeyTooLong, UriInvalid
-from gateway.model import KEY_SIZE_MAX, Key
-
-_SHAPE = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_IPV4 = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
-_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
-_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
-# A label of a host name neither begins nor ends with a dash, and is not empty.
-_NOT_HOST_NAMES = ("..", ".-", "-.")
+from gateway.model import KEY_SIZE_MAX, Key, is_bucket_name
 
 
 def check_bucket(name: str) -> None:
     """`BucketNameInvalid` unless a bucket may be created under `name`."""
-    good = (
-        _SHAPE.fullmatch(name) is not None
-        and _IPV4.fullmatch(name) is None
-        and not name.startswith(_PREFIXES)
-        and not name.endswith(_SUFFIXES)
-        and not any(sequence in name for sequence in _NOT_HOST_NAMES)
-    )
-    if not good:
+    if not is_bucket_name(name):
         raise BucketNameInvalid(BucketName=name)
 
 
