@@ -1,0 +1,304 @@
+"""The S3 port's protocol class: uvicorn's httptools protocol with strict framing, limits and our own exchanges."""
+
+import asyncio
+from typing import Any, Protocol
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from gateway.errors import GatewayError, HeadTooLarge, RequestMalformed, RequestTimeout, SlowDown
+from gateway.metrics import Metrics
+from gateway.s3.head import Head
+from gateway.server import framing
+from gateway.server.exchange import Exchange
+
+HEAD_TIME_MAX_S = 10.0
+IDLE_MAX_S = 75
+LINGER_SIZE_MAX = 1024 * 1024
+LINGER_TIME_MAX_S = 2.0
+
+
+class Answering(Protocol):
+    """What a connection wants of the door behind it."""
+
+    connections_max: int
+    metrics: Metrics
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answers one request; never raises but for cancelling."""
+        ...
+
+    def refusal(self, error: GatewayError, default_fields: list[tuple[bytes, bytes]]) -> bytes:
+        """The whole answer to a request whose head never became one."""
+        ...
+
+
+class Connection(HttpToolsProtocol):
+    """One client connection: bytes to exchanges, one at a time, answers in order.
+
+    A request whose framing cannot be trusted is answered and the connection closed; nothing after it
+    is read. Implements `exchange.Line`.
+    """
+
+    transport: asyncio.Transport
+    cycle: Exchange | None  # type: ignore[assignment]  # uvicorn's name for what we call an exchange
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        # uvicorn lets data follow a `Connection: close`; such bytes are dropped with the connection here.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._door: Answering = config.app  # type: ignore[assignment]  # uvicorn would call it an ASGI application
+        self._target = b""
+        self._head_size = 0
+        self._in_head = False
+        self._between = True
+        self._line = b""
+        self._running: Exchange | None = None
+        self._trailers_size = 0
+        self._refusal: GatewayError | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._linger_left: int | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def default_fields(self) -> list[tuple[bytes, bytes]]:
+        """The fields of every answer: date and server."""
+        return self.server_state.default_headers
+
+    # From the transport.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # Written means sent: pieces are views of buffers that their givers use again.
+        transport.set_write_buffer_limits(high=0)
+        self._door.metrics.s3_connections.inc()
+        if len(self.connections) > self._door.connections_max:
+            self._refuse(SlowDown("The gateway has as many connections as it may have."))
+            return
+        self.timeout_keep_alive_task = self.loop.call_later(IDLE_MAX_S, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._door.metrics.s3_connections.dec()
+        self._unset_keepalive_if_required()
+        self._cancel_head_timer()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+            self._running = None
+        super().connection_lost(exc)
+        self.cycle = None  # breaks the circle of connection and exchange
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client may shut down its sending side and still read the answer, but sends no further request."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.body_broke_off()
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        if self._linger_left is not None:
+            self._drop(len(data))
+            return
+        self._unset_keepalive_if_required()
+        if self._between:
+            data = self._whole_line(data)
+            if not data:
+                return
+        self._parse(data)
+        if self._refusal is not None:
+            self._refuse(self._refusal)
+        elif self._in_head:
+            self._head_size += len(data)
+            if self._head_size > framing.HEAD_SIZE_MAX + framing.TARGET_SIZE_MAX:
+                self._refuse(HeadTooLarge())
+            else:
+                self._await_head()
+
+    def _whole_line(self, data: bytes) -> bytes:
+        """Holds back a request line until it is complete, and makes it ASCII."""
+        data = self._line + data
+        while data.startswith(b"\r\n"):  # RFC 9112, section 2.2: empty lines before a request are ignored
+            data = data[2:]
+        end = data.find(b"\n")
+        if end < 0:
+            self._line = data
+            if len(data) > framing.TARGET_SIZE_MAX:
+                self._refuse(HeadTooLarge())
+            else:
+                self._await_head()
+            return b""
+        self._line = b""
+        self._between = False
+        line = data[: end + 1]
+        return data if line.isascii() else framing.ascii_line(line) + data[end + 1 :]
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Not offered: the request is answered as if it had not asked, and the connection ends.
+            if self.cycle is not None:
+                self.cycle.keep_alive = False
+                if self.cycle.framing.has_body:
+                    self._refusal = RequestMalformed("Upgrades are not offered.")
+        except httptools.HttpParserError:
+            self._refusal = self._refusal or RequestMalformed()
+
+    # From the parser.
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._head_size = 0
+        self._trailers_size = 0
+        self._in_head = True
+        self._between = False
+        self.headers = []
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        if len(self._target) > framing.TARGET_SIZE_MAX:
+            self._refusal = HeadTooLarge()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            self._trailers_size += len(name) + len(value)
+            if self._trailers_size > framing.TRAILERS_SIZE_MAX:
+                self._refusal = HeadTooLarge("The trailers are too large.")
+            return
+        self._head_size += len(name) + len(value) + 4
+        if self._head_size > framing.HEAD_SIZE_MAX or len(self.headers) >= framing.FIELDS_MAX:
+            self._refusal = HeadTooLarge()
+            return
+        self.headers.append((name.lower(), value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._cancel_head_timer()
+        if self._refusal is not None:
+            return
+        version = self.parser.get_http_version()
+        fields = tuple(self.headers)
+        try:
+            frame = framing.frame(version, fields)
+        except GatewayError as error:
+            self._refusal = error
+            return
+        head = Head(
+            method=self.parser.get_method().decode("ascii"),
+            target=self._target,
+            fields=fields,
+            scheme=self.scheme or "http",
+            peer=self.client[0] if self.client else "",
+        )
+        self._begin(Exchange(self, head, frame, keep_alive=self._may_live_on(), is_http_10=version == "1.0"))
+
+    def _may_live_on(self) -> bool:
+        return bool(self.parser.should_keep_alive())
+
+    def _begin(self, exchange: Exchange) -> None:
+        earlier = self.cycle
+        self.cycle = exchange
+        if earlier is None or earlier.response_complete:
+            self._start(exchange)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+
+    def _start(self, exchange: Exchange) -> None:
+        self._running = exchange
+        self._start_asgi_task(exchange, self._door.answer)  # type: ignore[arg-type]
+
+    def on_body(self, body: bytes) -> None:
+        if self._refusal is None:
+            assert self.cycle is not None
+            self.cycle.body_arrived(body)
+
+    def on_message_complete(self) -> None:
+        self._between = True
+        if self._refusal is None and self.cycle is not None:
+            self.cycle.body_ended()
+
+    # From the exchange.
+
+    def resume_reading(self) -> None:
+        self.flow.resume_reading()
+
+    def pause_reading(self) -> None:
+        self.flow.pause_reading()
+
+    async def written(self, silence_max_s: float) -> None:
+        """See `exchange.Line`."""
+        if not self.flow.write_paused:
+            return
+        try:
+            async with asyncio.timeout(silence_max_s):
+                await self.flow.drain()
+        except TimeoutError:
+            if self._running is not None:
+                self._running.disconnected = True
+            self.transport.abort()
+
+    def linger(self) -> None:
+        """See `exchange.Line`."""
+        self._linger_left = LINGER_SIZE_MAX
+        self._linger_timer = self.loop.call_later(LINGER_TIME_MAX_S, self.transport.abort)
+        self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        """Starts the next request that already waits, else lets the idle time run."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing() or self._linger_left is not None:
+            return
+        self._unset_keepalive_if_required()
+        if self.pipeline:
+            exchange, _ = self.pipeline.pop()
+            self._start(exchange)  # type: ignore[arg-type]
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(IDLE_MAX_S, self.timeout_keep_alive_handler)
+        self.flow.resume_reading()
+
+    # Ends.
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Ends the connection with this error; whatever still comes is dropped unread."""
+        self._refusal = None
+        self._cancel_head_timer()
+        if self.cycle is not None and not self.cycle.response_complete:
+            # The error lies in that request's body, or behind it. A second answer would be read as
+            # part of the first, so the first one ends the connection.
+            self.cycle.body_broke_off()
+            self._linger_left = LINGER_SIZE_MAX
+        else:
+            self.transport.write(self._door.refusal(error, self.default_fields))
+            self.linger()
+
+    def _drop(self, size: int) -> None:
+        assert self._linger_left is not None
+        self._linger_left -= size
+        if self._linger_left <= 0:
+            self.transport.abort()
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_TIME_MAX_S, self._head_overdue)
+
+    def _cancel_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_overdue(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self._refuse(RequestTimeout())

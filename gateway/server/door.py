@@ -1,0 +1,221 @@
+"""The S3 door: from a request head to an answer on the wire, with an id, a metric and a log line for each."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.errors import GatewayError, InternalError, SlowDown
+from gateway.handlers import handle
+from gateway.handlers.call import Answer, Call
+from gateway.handlers.service import Service
+from gateway.metrics import Metrics
+from gateway.s3 import errors as s3_errors
+from gateway.s3.auth import client_address, scheme_of
+from gateway.s3.choice import choose
+from gateway.s3.head import Head
+from gateway.s3.operations import Operation
+from gateway.s3.target import resolve
+from gateway.server.exchange import ClientGone, Exchange
+
+READY_TARGET = b"/-/ready"
+"""Unsigned, for load balancers; no bucket can be called `-`."""
+QUEUE_TIME_MAX_S = 5.0
+"""How long a request above `limits.requests` waits before it is told to slow down."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Request:
+    """What is known of a request so far, for its log line and metrics."""
+
+    id: str
+    started_s: float
+    operation: str = "Unknown"
+    status: int = 0
+    error: str = ""
+    cache: str = ""
+    sent_bytes: int = 0
+
+
+class Door:
+    """Answers every exchange of the S3 port. Shared by all connections of the node."""
+
+    def __init__(
+        self,
+        service: Service,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        limits: "DoorLimits",
+        not_ready: Callable[[], str | None],
+    ) -> None:
+        self.metrics = metrics
+        self.connections_max = limits.connections
+        self._service = service
+        self._clock = clock
+        self._slow_s = limits.slow_s
+        self._slots = asyncio.Semaphore(limits.requests)
+        self._not_ready = not_ready
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answers one request; never raises but for cancelling."""
+        request = _Request(secrets.token_hex(8).upper(), self._clock.monotonic_s())
+        self.metrics.s3_requests_in_progress.inc()
+        try:
+            await self._attempt(exchange, request)
+        except ClientGone:
+            request.error = "ClientGone"
+        except asyncio.CancelledError:
+            exchange.abort()
+            raise
+        except Exception as error:
+            # The head is out, or the error document itself failed: only the end of the connection can tell.
+            exchange.abort()
+            request.error = type(error).__name__
+            log.warning(
+                "answer cut short",
+                extra={"request_id": request.id, "operation": request.operation, "error": str(error)},
+                exc_info=not isinstance(error, GatewayError),
+            )
+        finally:
+            self.metrics.s3_requests_in_progress.dec()
+            self._record(exchange.head, request)
+
+    async def _attempt(self, exchange: Exchange, request: _Request) -> None:
+        try:
+            async with self._slot():
+                answer = await self._result(exchange, request)
+                async with answer.held or AsyncExitStack():
+                    await self._send(exchange, answer, request)
+        except GatewayError as error:
+            if exchange.response_started:
+                raise
+            await self._send(exchange, self._error(error, exchange.head, request), request)
+        except ClientGone:
+            raise
+        except Exception:
+            if exchange.response_started:
+                raise
+            log.exception("request failed by our mistake", extra={"request_id": request.id})
+            await self._send(exchange, self._error(InternalError(), exchange.head, request), request)
+
+    async def _result(self, exchange: Exchange, request: _Request) -> Answer:
+        head = exchange.head
+        if head.target == READY_TARGET and head.method in ("GET", "HEAD"):
+            return self._readiness()
+        service = self._service
+        now_s = self._clock.now_s()
+        target = resolve(head, service.domain)
+        proof = service.verifier.authenticate(head, target, now_s)
+        operation = choose(head, target)
+        request.operation = name_of(operation)
+        rules = service.verifier.rules
+        caller = service.access.caller(
+            proof, address=client_address(head, rules), secure=scheme_of(head, rules) == "https"
+        )
+        return await handle(service, Call(request.id, head, target, proof, caller, exchange, now_s), operation)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(QUEUE_TIME_MAX_S):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            self.metrics.s3_refused.labels(reason="requests").inc()
+            raise SlowDown from error
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _error(self, error: GatewayError, head: Head, request: _Request) -> Answer:
+        row = s3_errors.row_of(error)
+        request.error = row.code
+        resource = head.target.partition(b"?")[0].decode("utf-8", "replace")
+        body = s3_errors.document(error, resource=resource, request_id=request.id, host_id=self._service.node_name)
+        if row.status >= 500:
+            log.warning(
+                "request failed",
+                extra={"request_id": request.id, "operation": request.operation, "error": str(error)},
+            )
+        # A 304 has no body; everything else explains itself.
+        fields = [*s3_errors.fields_of(error), ("content-type", "application/xml")]
+        return Answer(row.status, fields, body)
+
+    def _readiness(self) -> Answer:
+        why = self._not_ready()
+        if why is None:
+            return Answer(200, [("content-type", "text/plain")], b"ready\n")
+        return Answer(503, [("content-type", "text/plain"), ("retry-after", "1")], f"{why}\n".encode())
+
+    async def _send(self, exchange: Exchange, answer: Answer, request: _Request) -> None:
+        request.status = answer.status
+        request.cache = answer.cache or ""
+        answer.fields += self._marks(request)
+        request.sent_bytes = await exchange.send(answer)
+
+    def _marks(self, request: _Request) -> list[tuple[str, str]]:
+        node = self._service.node_name
+        return [("x-amz-request-id", request.id), ("x-amz-id-2", node), ("x-cache-node", node)]
+
+    def refusal(self, error: GatewayError, default_fields: list[tuple[bytes, bytes]]) -> bytes:
+        """The whole answer to a request whose head never became one; the connection then closes."""
+        request = _Request(secrets.token_hex(8).upper(), self._clock.monotonic_s(), operation="Refused")
+        row = s3_errors.row_of(error)
+        body = s3_errors.document(error, resource="", request_id=request.id, host_id=self._service.node_name)
+        fields = [
+            *default_fields,
+            *((name.encode(), value.encode()) for name, value in [*s3_errors.fields_of(error), *self._marks(request)]),
+            (b"content-type", b"application/xml"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        self.metrics.s3_refused.labels(reason="framing").inc()
+        log.debug("connection refused", extra={"request_id": request.id, "error": row.code})
+        head = b"".join(b"%b: %b\r\n" % field for field in fields)
+        return b"HTTP/1.1 %d Refused\r\n%b\r\n%b" % (row.status, head, body)
+
+    def _record(self, head: Head, request: _Request) -> None:
+        seconds = self._clock.monotonic_s() - request.started_s
+        labels = {"operation": request.operation, "cache": request.cache or "none"}
+        self.metrics.s3_requests.labels(status=str(request.status), **labels).inc()
+        self.metrics.s3_request_seconds.labels(**labels).observe(seconds)
+        self.metrics.s3_bytes.labels(direction="sent").inc(request.sent_bytes)
+        slow = 0 < self._slow_s <= seconds
+        if slow or log.isEnabledFor(logging.DEBUG):
+            log.log(
+                logging.WARNING if slow else logging.DEBUG,
+                "slow request" if slow else "request",
+                extra={
+                    "request_id": request.id,
+                    "method": head.method,
+                    "path": head.target.partition(b"?")[0].decode("utf-8", "replace"),
+                    "operation": request.operation,
+                    "status": request.status,
+                    "error": request.error,
+                    "seconds": round(seconds, 6),
+                    "sent_bytes": request.sent_bytes,
+                    "peer": head.peer,
+                },
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class DoorLimits:
+    """What the door obeys: requests and connections at once, and from when on a request is called slow (0: never)."""
+
+    requests: int
+    connections: int
+    slow_s: float
+
+
+def name_of(operation: Operation) -> str:
+    """The operation's name in metrics and logs; from a short closed list."""
+    name = type(operation).__name__
+    verb = getattr(operation, "verb", None)
+    return name if verb is None else f"{verb.value.title()}{name}"

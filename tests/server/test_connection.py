@@ -1,0 +1,337 @@
+"""The connection, driven by bytes on a transport of our own: every cut of a stream means the same requests."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import h11
+import uvloop
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from gateway.errors import GatewayError
+from gateway.handlers.call import Answer
+from gateway.metrics import Metrics
+from gateway.s3 import errors as s3_errors
+from gateway.s3.head import Head
+from gateway.server import framing
+from gateway.server.connection import Connection
+from gateway.server.exchange import Exchange
+
+PUT = (
+    b"PUT /train/a//b%20c?x=1 HTTP/1.1\r\nHost: example.org\r\nX-Amz-Date:  20260101T000000Z \r\n"
+    b"X-Empty:\r\nContent-Length: 11\r\n\r\nhello world"
+)
+CHUNKED = (
+    b"PUT /train/k HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nx-trailer: y\r\n\r\n"
+)
+GET = b"GET /train/\xc3\xa9?prefix=%2F HTTP/1.1\r\nHost: example.org\r\n\r\n"
+
+
+class Pipe(asyncio.Transport):
+    """A transport that remembers what was written and can be closed from both sides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
+
+@dataclass
+class Seen:
+    """One request as it came out of the connection."""
+
+    head: Head
+    body: bytes
+    error: str = ""
+
+
+@dataclass
+class Listener:
+    """Stands where the door stands; answers 200 with the body's length after reading all of it."""
+
+    connections_max: int = 100
+    metrics: Metrics = field(default_factory=Metrics)
+    seen: list[Seen] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    async def answer(self, exchange: Exchange) -> None:
+        seen = Seen(exchange.head, b"")
+        try:
+            while (chunk := await exchange.chunk()) is not None:
+                seen.body += chunk
+        except GatewayError as error:
+            seen.error = type(error).__name__
+        self.seen.append(seen)
+        await exchange.send(Answer(200, body=b"%d" % len(seen.body)))
+
+    def refusal(self, error: GatewayError, default_fields: list[tuple[bytes, bytes]]) -> bytes:
+        self.refused.append(s3_errors.row_of(error).code)
+        return b"HTTP/1.1 400 Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+@dataclass
+class Outcome:
+    seen: list[Seen]
+    refused: list[str]
+    written: bytes
+    closed: bool
+
+
+def converse(segments: Sequence[bytes], *, then: Callable[[Connection], None] | None = None) -> Outcome:
+    """Feeds the segments to a fresh connection, one loop turn each, and tells what came of them."""
+    return _run(_converse(segments, then))
+
+
+async def _converse(segments: Sequence[bytes], then: Callable[[Connection], None] | None) -> Outcome:
+    door = Listener()
+    config = Config(door, ws="none", interface="asgi3", lifespan="off", log_config=None)  # type: ignore[arg-type]
+    connection = Connection(config, ServerState(), {})
+    pipe = Pipe()
+    connection.connection_made(pipe)
+    for segment in segments:
+        if not pipe.closed:
+            connection.data_received(segment)
+        await _turns()
+    if then is not None:
+        then(connection)
+        await _turns()
+    outcome = Outcome(door.seen, door.refused, bytes(pipe.written), pipe.closed)
+    connection.connection_lost(None)
+    await _turns()
+    return outcome
+
+
+async def _turns() -> None:
+    for _ in range(12):
+        await asyncio.sleep(0)
+
+
+def _run(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def cuts(data: bytes, places: set[int]) -> list[bytes]:
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[start:stop] for start, stop in pairwise(edges) if start < stop]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.integers(0, 2000), max_size=12))
+@example(set(range(700)))
+def test_a_stream_of_requests_means_the_same_however_it_is_cut(places: set[int]) -> None:
+    stream = b"\r\n" + PUT + CHUNKED + PUT
+    outcome = converse(cuts(stream, places))
+    assert [(seen.head.method, seen.head.target, seen.body) for seen in outcome.seen] == [
+        ("PUT", b"/train/a//b%20c?x=1", b"hello world"),
+        ("PUT", b"/train/k", b"hello world"),
+        ("PUT", b"/train/a//b%20c?x=1", b"hello world"),
+    ]
+    assert outcome.seen[0].head.fields == (
+        (b"host", b"example.org"),
+        (b"x-amz-date", b"20260101T000000Z"),
+        (b"x-empty", b""),
+        (b"content-length", b"11"),
+    )
+    assert outcome.refused == []
+    assert outcome.written.count(b"HTTP/1.1 200 OK") == 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.integers(0, len(GET)), max_size=6))
+def test_raw_utf_8_in_a_request_line_becomes_escapes_however_it_is_cut(places: set[int]) -> None:
+    outcome = converse(cuts(GET, places))
+    assert [seen.head.target for seen in outcome.seen] == [b"/train/%C3%A9?prefix=%2F"]
+
+
+def test_trailers_of_http_chunks_are_no_fields() -> None:
+    outcome = converse([CHUNKED])
+    assert b"x-trailer" not in dict(outcome.seen[0].head.fields)
+
+
+def test_pipelined_requests_are_answered_in_order() -> None:
+    get = b"GET /%d HTTP/1.1\r\nHost: example.org\r\n\r\n"
+    outcome = converse([b"".join(get % number for number in range(5))])
+    assert [seen.head.target for seen in outcome.seen] == [b"/%d" % number for number in range(5)]
+    assert outcome.written.count(b"HTTP/1.1 200 OK") == 5
+
+
+def test_an_absolute_target_arrives_as_it_was_sent() -> None:
+    outcome = converse([b"GET http://other.org:9000/b//k?x HTTP/1.1\r\nHost: example.org\r\n\r\n"])
+    assert outcome.seen[0].head.target == b"http://other.org:9000/b//k?x"
+
+
+SMUGGLING = {
+    "length and coding": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two lengths": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+    "list of lengths": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3, 3\r\n\r\nabc",
+    "signed length": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +3\r\n\r\nabc",
+    "empty length": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \r\n\r\nabc",
+    "long length": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 00000000000000000003\r\n\r\nabc",
+    "chunked not last": b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    "other coding": b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "chunked in 1.0": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "bare LF": b"GET / HTTP/1.1\r\nHost: h\nA: b\r\n\r\n",
+    "bare CR": b"GET / HTTP/1.1\r\nHost: h\rA: b\r\n\r\n",
+    "blank before colon": b"GET / HTTP/1.1\r\nHost : h\r\n\r\n",
+    "folded line": b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n",
+    "control in value": b"GET / HTTP/1.1\r\nHost: h\r\nA: b\x01\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",
+    "unknown version": b"GET / HTTP/2.0\r\nHost: h\r\n\r\n",
+    "TLS on a plain port": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n",
+}
+
+
+def test_a_request_whose_framing_is_ambiguous_is_refused_and_nothing_after_it_is_read() -> None:
+    follower = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
+    for name, data in SMUGGLING.items():
+        outcome = converse([data, follower])
+        assert outcome.refused in (["BadRequest"], ["NotImplemented"]), name
+        assert outcome.seen == [], name
+        assert b"connection: close" in outcome.written, name
+
+
+def test_a_head_of_many_fields_or_bytes_is_refused() -> None:
+    many = b"".join(b"x-%d: 1\r\n" % number for number in range(framing.FIELDS_MAX + 1))
+    for head in (
+        b"GET / HTTP/1.1\r\nHost: h\r\n" + many + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nx: " + b"a" * framing.HEAD_SIZE_MAX + b"\r\n\r\n",
+        b"GET /" + b"a" * framing.TARGET_SIZE_MAX + b" HTTP/1.1\r\nHost: h\r\n\r\n",
+    ):
+        for segments in ([head], [head[at : at + 1000] for at in range(0, len(head), 1000)]):
+            outcome = converse(segments)
+            assert outcome.refused == ["RequestHeaderSectionTooLarge"]
+            assert outcome.seen == []
+
+
+def test_a_head_without_end_is_refused_before_it_fills_memory() -> None:
+    line = b"x" * 4096
+    outcome = converse([b"GET / HTTP/1.1\r\nHost: h\r\nx: ", *[line] * 30])
+    assert outcome.refused == ["RequestHeaderSectionTooLarge"]
+
+
+def test_broken_chunks_end_the_body_with_an_error_and_the_connection() -> None:
+    outcome = converse([CHUNKED.partition(b"6\r\n")[0], b"nonsense\r\n"])
+    assert [seen.error for seen in outcome.seen] == ["BodyIncomplete"]
+    assert outcome.refused == []
+    assert b"connection: close" in outcome.written
+    assert outcome.closed
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_makes_it_incomplete() -> None:
+    outcome = converse([PUT[:-3]], then=lambda connection: connection.connection_lost(None))
+    assert [seen.error for seen in outcome.seen] == ["BodyIncomplete"]
+
+
+def test_a_client_that_only_stops_sending_still_gets_its_answer() -> None:
+    def send_and_stop(connection: Connection) -> None:
+        connection.data_received(PUT)
+        assert connection.eof_received(), "the connection stays open for the answer"
+
+    outcome = converse([], then=send_and_stop)
+    assert b"HTTP/1.1 200 OK" in outcome.written
+    assert outcome.closed
+
+
+def test_continue_is_sent_when_the_body_is_asked_for() -> None:
+    head, _, body = PUT.partition(b"\r\n\r\n")
+    outcome = converse([head + b"\r\nExpect: 100-Continue\r\n\r\n", body])
+    assert outcome.written.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_http_10_is_served_and_closed() -> None:
+    outcome = converse([b"GET / HTTP/1.0\r\n\r\n"])
+    assert outcome.closed
+    assert outcome.written.startswith(b"HTTP/1.1 200 OK")
+    assert b"transfer-encoding" not in outcome.written
+
+
+def test_an_upgrade_is_not_offered_and_the_request_is_answered() -> None:
+    outcome = converse([b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"])
+    assert outcome.written.startswith(b"HTTP/1.1 200 OK")
+    assert outcome.closed
+
+
+class Peer:
+    """What h11 makes of the same bytes: the requests it finds complete, with their bodies."""
+
+    def __init__(self) -> None:
+        self.connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+        self.requests: list[tuple[bytes, bytes, bytes]] = []
+
+    def accepts(self, data: bytes) -> bool:
+        try:
+            self.connection.receive_data(data)
+            self._read_all()
+        except h11.RemoteProtocolError:
+            return False
+        return True
+
+    def _read_all(self) -> None:
+        while True:
+            event = self.connection.next_event()
+            if isinstance(event, h11.Request):
+                self._open = (event.method, event.target, b"")
+            elif isinstance(event, h11.Data):
+                method, target, body = self._open
+                self._open = (method, target, body + bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                self.requests.append(self._open)
+                self.connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
+                self.connection.send(h11.EndOfMessage())
+                if self.connection.our_state is not h11.DONE or self.connection.their_state is not h11.DONE:
+                    return
+                self.connection.start_next_cycle()
+            else:
+                return
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        b"GET / HTTP/1.1\r\n", b"PUT /k HTTP/1.1\r\n", b"POST /b?x HTTP/1.0\r\n", b"Host: h\r\n", b"\r\n",
+        b"Content-Length: 5\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n", b"hello",
+        b"5\r\nhello\r\n", b"0\r\n\r\n", b"A: b\r\n", b"A : b\r\n", b" folded\r\n", b"\n", b"\r", b"\x00",
+        b"Content-Length: 5, 5\r\n", b"Transfer-Encoding: identity\r\n", b"a", b":", b"Connection: close\r\n",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(FRAGMENTS, max_size=14).map(b"".join))
+def test_message_boundaries_are_those_of_h11_for_whatever_both_accept(data: bytes) -> None:
+    peer = Peer()
+    accepted = peer.accepts(data)
+    outcome = converse([data])
+    if not accepted or outcome.refused or any(seen.error for seen in outcome.seen):
+        return
+    ours = [(seen.head.method.encode(), seen.head.target, seen.body) for seen in outcome.seen]
+    assert ours[: len(peer.requests)] == peer.requests[: len(ours)]
