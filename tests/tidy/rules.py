@@ -85,7 +85,7 @@ def undocumented_names(source: Source) -> Iterator[str]:
 
 
 def catches_of_all(source: Source) -> Iterator[str]:
-    """`except Exception` and broader, outside the two places where it stands."""
+    """`except Exception` and broader that goes on as if nothing was, outside the two places where it may."""
     if source.is_test:
         return
     caught = [handler for handler in ast.walk(source.tree) if _catches_all(handler)]
@@ -126,6 +126,9 @@ def _words(name: str) -> set[str]:
 
 def _catches_all(node: ast.AST) -> bool:
     if not isinstance(node, ast.ExceptHandler):
+        return False
+    # What cleans up and raises again hides nothing.
+    if isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None:
         return False
     return node.type is None or any(
         isinstance(name, ast.Name) and name.id in {"Exception", "BaseException"} for name in ast.walk(node.type)

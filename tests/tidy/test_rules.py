@@ -49,6 +49,7 @@ KEPT: list[tuple[Rule, str, str]] = [
     (rules.undocumented_names, "gateway/a.py", "def _f(): ..."),
     (rules.catches_of_all, "gateway/jobs/a.py", "try: f()\nexcept Exception: g()"),
     (rules.catches_of_all, "gateway/a.py", "try: f()\nexcept ValueError: g()"),
+    (rules.catches_of_all, "gateway/a.py", "try: f()\nexcept BaseException:\n  g()\n  raise"),
 ]
 
 
