@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from gateway.errors import AccessRefused, ArgumentInvalid, AuthorizationMalformed, RequestInvalid, SignatureWrong
 from gateway.s3.canonical import FieldMap, Signable
+from gateway.s3.dates import xml_date
 from gateway.s3.head import Query, Style, Target
 from gateway.s3.keyring import KeyRing
 from gateway.s3.modes import CHUNK_SIGNING, UNSIGNED, parse_mode
 from gateway.s3.proof import Mechanism, Proof
-from gateway.s3.stamps import check_skew, date_missing, iso, seconds_of, stamp_of_http_date
+from gateway.s3.stamps import check_skew, date_missing, seconds_of, stamp_of_http_date
 
 SUB_RESOURCES = frozenset(
     b"accelerate acl analytics cors defaultObjectAcl delete inventory lifecycle location logging metrics "
@@ -138,9 +139,11 @@ def _check_expires(expires: bytes, now_s: float, expires_max_s: float) -> None:
     if not expires.isdigit() or len(expires) > 18:
         raise AccessRefused("Invalid date (should be seconds since epoch)")
     if now_s >= int(expires):
-        raise AccessRefused("Request has expired", Expires=iso(int(expires)), ServerTime=iso(now_s))
+        raise AccessRefused("Request has expired", Expires=xml_date(int(expires)), ServerTime=xml_date(int(now_s)))
     if int(expires) > now_s + expires_max_s:
-        raise AccessRefused(f"Expires must lie at most {expires_max_s:.0f} seconds ahead", ServerTime=iso(now_s))
+        raise AccessRefused(
+            f"Expires must lie at most {expires_max_s:.0f} seconds ahead", ServerTime=xml_date(int(now_s))
+        )
 
 
 def _moved(query: Query) -> dict[bytes, bytes]:

@@ -23,12 +23,13 @@ from gateway.s3.canonical import (
     canonical_request,
     unsigned,
 )
+from gateway.s3.dates import xml_date
 from gateway.s3.forwarding import hosts_signed
 from gateway.s3.head import Query
 from gateway.s3.keyring import Credential, KeyRing, parse_credential
 from gateway.s3.modes import CHUNK_SIGNING, EMPTY_SHA256, UNSIGNED, is_sha256, parse_mode
 from gateway.s3.proof import ChunkSeed, Mechanism, Proof
-from gateway.s3.stamps import SKEW_MAX_S, check_skew, date_missing, iso, seconds_of, stamp_of_http_date
+from gateway.s3.stamps import SKEW_MAX_S, check_skew, date_missing, seconds_of, stamp_of_http_date
 
 ALGORITHM = b"AWS4-HMAC-SHA256"
 ALGORITHM_ASYMMETRIC = b"AWS4-ECDSA-P256-SHA256"
@@ -281,8 +282,8 @@ def _check_validity(stamp: bytes, expires: bytes, credential: Credential, now_s:
     if now_s >= end_s or int(expires) == 0:
         raise AccessRefused(
             "Request has expired",
-            Expires=iso(end_s),
-            ServerTime=iso(now_s),
+            Expires=xml_date(end_s),
+            ServerTime=xml_date(int(now_s)),
             **{"X-Amz-Expires": int(expires)},
         )
 

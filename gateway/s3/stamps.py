@@ -2,10 +2,10 @@
 
 from calendar import timegm
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 from gateway.errors import AccessRefused, ClockSkewed
+from gateway.s3.dates import parse_http_date, xml_date
 
 SKEW_MAX_S = 15 * 60
 """How far a request's date may lie from ours ("Signature Calculations for the Authorization Header")."""
@@ -25,25 +25,18 @@ def seconds_of(stamp: bytes) -> int | None:
 
 
 def stamp_of_http_date(text: str) -> bytes | None:
-    """An HTTP date (RFC 9110, section 5.6.7) as `YYYYMMDDTHHMMSSZ`; None if it cannot be read."""
-    try:
-        moment = parsedate_to_datetime(text)
-        # Without a zone the text ended in -0000, which is UTC too (RFC 5322, section 3.3).
-        moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment
-    except (ValueError, IndexError, OverflowError):
-        return None
-    return moment.strftime("%Y%m%dT%H%M%SZ").encode()
-
-
-def iso(seconds: float) -> str:
-    """A time as error documents write it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """An HTTP date as `YYYYMMDDTHHMMSSZ`; None if it cannot be read."""
+    # AWS's own examples of version 2 write the zone as a number.
+    seconds = parse_http_date(text.replace("+0000", "GMT"))
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ").encode()
 
 
 def check_skew(requested_s: int, requested: str, now_s: float) -> None:
     """Raise `ClockSkewed` if the request's own time lies too far from ours."""
     if abs(requested_s - now_s) > SKEW_MAX_S:
-        raise ClockSkewed(RequestTime=requested, ServerTime=iso(now_s), MaxAllowedSkewMilliseconds=SKEW_MAX_S * 1000)
+        raise ClockSkewed(
+            RequestTime=requested, ServerTime=xml_date(int(now_s)), MaxAllowedSkewMilliseconds=SKEW_MAX_S * 1000
+        )
 
 
 def date_missing() -> AccessRefused:
