@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from gateway.model import Bucket, Checksum, ChecksumSpec, ContentHeaders, Key, Metadata, Tags
+from gateway.model import Bucket, Checksum, ChecksumSpec, ChecksumType, ContentHeaders, Key, Metadata, Tags
 
 # What several operations share.
 
@@ -346,7 +346,7 @@ class UploadPartCopy:
 
 @dataclass(frozen=True, slots=True)
 class CompleteMultipartUpload:
-    """The parts are in the body. `checksum` (type included) and `size` are what the headers claim of the whole."""
+    """The parts are in the body. `checksum`, `checksum_type` and `size` are what the headers claim of the whole."""
 
     action: ClassVar[str] = "s3:PutObject"
     bucket: Bucket
@@ -354,7 +354,7 @@ class CompleteMultipartUpload:
     upload_id: str
     conditions: WriteConditions = WriteConditions()
     checksum: Checksum | None = None
-    checksum_type: str | None = None
+    checksum_type: ChecksumType | None = None
     size: int | None = None
 
 
