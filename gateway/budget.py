@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from gateway.errors import SlowDown
@@ -69,7 +69,8 @@ class Budget:
             # The grant and the cancelling met on their way.
             self._give_back(waiter.size_bytes)
         else:
-            self._waiters.remove(waiter)
+            with suppress(ValueError):  # `_grant` has dropped a waiter that it found cancelled
+                self._waiters.remove(waiter)
             self._grant()
 
     def _give_back(self, size_bytes: int) -> None:
@@ -79,6 +80,8 @@ class Budget:
     def _grant(self) -> None:
         while self._waiters and self._fits(self._waiters[0].size_bytes):
             waiter = self._waiters.popleft()
+            if waiter.granted.cancelled():
+                continue
             self._used_bytes += waiter.size_bytes
             waiter.granted.set_result(None)
 
