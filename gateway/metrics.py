@@ -82,3 +82,7 @@ class Metrics:
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def requests_in_progress(self) -> int:
+        """What `s3_requests_in_progress` stands at."""
+        return int(self._registry.get_sample_value("forebay_s3_requests_in_progress") or 0)

@@ -1,0 +1,108 @@
+"""What a node says of itself."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel
+
+from gateway import __version__
+from gateway.admin.service import AdminService
+from gateway.backends.base import ListQuery
+from gateway.config import check
+from gateway.errors import GatewayError
+from gateway.mounts import Mount
+
+PROBE_TIME_MAX_S = 2.0
+"""How long a mount may take to show that it is there."""
+PROBES_MAX = 16
+"""Mounts probed at once."""
+
+
+class Listen(BaseModel):
+    """Where the node listens."""
+
+    s3: str
+    admin: str
+    tls: bool
+    domain: str
+
+
+class MountStatus(BaseModel):
+    """A bucket, where its objects lie, and whether they can be reached."""
+
+    bucket: str
+    backend: str
+    uri: str
+    origin: Literal["file", "made"]
+    writable: bool
+    reachable: bool
+    problem: str | None
+
+
+class Status(BaseModel):
+    """The node now. `state` is `ready`, or else why the node does not serve."""
+
+    node: str
+    version: str
+    state: str
+    uptime_s: float
+    time_s: float
+    listen: Listen
+    requests_in_progress: int
+    mounts: list[MountStatus]
+    warnings: list[str]
+
+
+async def collect(service: AdminService) -> Status:
+    """Asks every mount whether it is there, all at once, and reads the rest off the node."""
+    config = service.config
+    return Status(
+        node=config.node.name,
+        version=__version__,
+        state=service.not_ready() or "ready",
+        uptime_s=round(service.clock.monotonic_s() - service.started_s, 3),
+        time_s=round(service.clock.now_s(), 3),
+        listen=Listen(
+            s3=str(config.listen.s3),
+            admin=str(config.listen.admin),
+            tls=config.listen.tls_cert is not None,
+            domain=config.listen.domain,
+        ),
+        requests_in_progress=service.metrics.requests_in_progress(),
+        mounts=await _mounts(service.mounts.all()),
+        warnings=check(config),
+    )
+
+
+async def _mounts(mounts: Sequence[Mount]) -> list[MountStatus]:
+    slots = asyncio.Semaphore(PROBES_MAX)
+
+    async def probed(mount: Mount) -> MountStatus:
+        async with slots:
+            problem = await _problem(mount)
+        return MountStatus(
+            bucket=mount.bucket,
+            backend=mount.place.backend,
+            uri=mount.place.uri,
+            origin=mount.origin.value,
+            writable=mount.writable,
+            reachable=problem is None,
+            problem=problem,
+        )
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(probed(mount)) for mount in mounts]
+    return [task.result() for task in tasks]
+
+
+async def _problem(mount: Mount) -> str | None:
+    try:
+        async with asyncio.timeout(PROBE_TIME_MAX_S):
+            await mount.backend.list(ListQuery(delimiter=b"/", limit=1))
+    except GatewayError as error:
+        # The answer is about the mount: what is wrong with it is part of it.
+        return str(error)
+    except TimeoutError:
+        return f"does not answer within {PROBE_TIME_MAX_S:g} s"
+    return None
