@@ -1,6 +1,6 @@
 """The door for people: admin API, metrics and health."""
 
-from gateway.admin.api import create
+from gateway.admin.app import create
 from gateway.admin.service import AdminService
 
 __all__ = ["AdminService", "create"]
