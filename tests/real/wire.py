@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 import http.client
+import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from tests.real.node import Node
 
@@ -16,6 +18,7 @@ EMPTY_SHA256 = hashlib.sha256().hexdigest()
 UNSIGNED = "UNSIGNED-PAYLOAD"
 TIMEOUT_S = 60
 PIECE_SIZE = 1024 * 1024
+CONNECTIONS = 4
 
 Query = Sequence[tuple[str, str]]
 
@@ -129,6 +132,38 @@ class Wire:
     def put(self, bucket: str, key: str, body: bytes) -> Answer:
         """Writes an object in one request."""
         return self.request("PUT", path(bucket, key), body=body)
+
+    def put_many(self, bucket: str, bodies: Mapping[str, bytes]) -> None:
+        """Writes many small objects over a few connections."""
+        keys = list(bodies)
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            list(
+                pool.map(
+                    lambda some: self._put_in_turn(bucket, some, bodies),
+                    [keys[start::CONNECTIONS] for start in range(CONNECTIONS)],
+                )
+            )
+
+    def _put_in_turn(self, bucket: str, keys: Sequence[str], bodies: Mapping[str, bytes]) -> None:
+        with self.connect() as sock:
+            for key in keys:
+                body = bodies[key]
+                sock.sendall(self.head("PUT", path(bucket, key), {"content-length": str(len(body))}) + body)
+                answer = answer_of(sock, "PUT")
+                assert answer.status == 200, answer
+
+    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+        """All keys under `prefix`, in the order of the listing."""
+        found: list[str] = []
+        while True:
+            query = [("encoding-type", "url"), ("list-type", "2"), ("prefix", prefix)]
+            if found:
+                query.append(("start-after", found[-1]))
+            answer = self.request("GET", path(bucket, query=query))
+            assert answer.status == 200, answer
+            found += [unquote(key) for key in re.findall("<Key>(.*?)</Key>", answer.body.decode())]
+            if b"<IsTruncated>true</IsTruncated>" not in answer.body:
+                return found
 
     def sha256(self, bucket: str, key: str) -> str:
         """The hash of an object's bytes, read piece by piece."""

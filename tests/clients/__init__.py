@@ -1,0 +1,1 @@
+"""Unmodified clients of users against a real node, every byte read back by a reader that is none of them."""
