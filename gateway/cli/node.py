@@ -1,0 +1,108 @@
+"""How reading commands find their node, prove themselves and ask it."""
+
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from gateway.cli.options import Options
+from gateway.config import Address, Config, Secret, load
+from gateway.config.credentials import FILE_NAME, Credentials, read_credentials
+from gateway.config.embedded import DATA_DIR
+from gateway.errors import ConfigInvalid
+
+ENDPOINT_DEFAULT = "http://127.0.0.1:9001"
+ANSWER_TIME_MAX_S = 30.0
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class NodeSilent(Exception):
+    """The node did not answer, or not as a node does; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeClient:
+    """A node's admin API as one caller sees it. `proof` is a bearer token, a key, or nothing."""
+
+    endpoint: str
+    proof: Secret | Credentials | None
+
+    def get(self, path: str) -> Json:
+        """The JSON that the node answers; raises `NodeSilent`."""
+        answer = self._answer(path)
+        try:
+            content: Json = answer.json()
+        except ValueError as error:
+            raise NodeSilent(f"{self.endpoint} does not answer as a node does") from error
+        if answer.is_success:
+            return content
+        detail = content.get("detail") if isinstance(content, dict) else answer.reason_phrase
+        raise NodeSilent(f"{self.endpoint} refuses ({answer.status_code}): {detail}")
+
+    def _answer(self, path: str) -> httpx.Response:
+        # Proxies of the environment are for the web: a token must not pass through them on its way to a node.
+        trusted = ssl.create_default_context()
+        try:
+            with httpx.Client(trust_env=False, verify=trusted, timeout=ANSWER_TIME_MAX_S) as client:
+                return client.get(self.endpoint + path, headers=self._headers(path))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NodeSilent(f"no node answers at {self.endpoint}: {error}") from error
+
+    def _headers(self, path: str) -> Mapping[str, str]:
+        match self.proof:
+            case None:
+                return {}
+            case Secret() as token:
+                return {"authorization": f"Bearer {token.reveal()}"}
+            case Credentials() as credentials:
+                return _signed(self.endpoint, path, credentials)
+
+
+def find_node(options: Options) -> NodeClient:
+    """The node that the options and the environment name; raises `ConfigInvalid`."""
+    config = load(options.config, options.environ) if options.config is not None else None
+    endpoint = options.endpoint or options.environ.get("FOREBAY_ENDPOINT")
+    if not endpoint:
+        endpoint = ENDPOINT_DEFAULT if config is None else admin_endpoint(config)
+    if urlsplit(endpoint).scheme not in ("http", "https"):
+        raise ConfigInvalid([f"{endpoint}: an endpoint begins with http:// or https://"])
+    return NodeClient(endpoint.rstrip("/"), _proof(options.environ, config))
+
+
+def admin_endpoint(config: Config) -> str:
+    """The admin port as a URL that this host can reach."""
+    listen = config.listen
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
+    address = Address(everywhere.get(listen.admin.host, listen.admin.host), listen.admin.port)
+    return f"{'https' if listen.tls_cert else 'http'}://{address}"
+
+
+def _proof(environ: Mapping[str, str], config: Config | None) -> Secret | Credentials | None:
+    if token := environ.get("FOREBAY_TOKEN"):
+        return Secret(token)
+    key_id, secret = environ.get("FOREBAY_ACCESS_KEY_ID"), environ.get("FOREBAY_SECRET_ACCESS_KEY")
+    if key_id and secret:
+        return Credentials(key_id, Secret(secret))
+    if config is not None and config.admin.token:
+        return config.admin.token
+    return read_credentials(DATA_DIR / FILE_NAME)
+
+
+def _signed(endpoint: str, path: str, credentials: Credentials) -> Mapping[str, str]:
+    from gateway.backends.signing import sign
+
+    target = urlsplit(endpoint + path)
+    return sign(
+        "GET",
+        target.path,
+        (),
+        {"host": target.netloc},
+        key_id=credentials.key_id,
+        secret=credentials.secret.reveal(),
+        region="us-east-1",
+        now_s=time.time(),
+    )

@@ -1,0 +1,55 @@
+"""`forebay serve`: runs a node; without a configuration it says how to use it."""
+
+import sys
+
+from gateway import __version__
+from gateway.cli.options import Options
+from gateway.config import Config, embedded_default, load
+from gateway.config.credentials import FILE_NAME
+from gateway.errors import ConfigInvalid
+
+
+def serve(options: Options) -> int:
+    """Runs a node until it is told to stop; returns the exit code."""
+    from gateway.app import run
+
+    if options.config is not None and options.local is not None:
+        raise ConfigInvalid(["--local goes without --config: there, add a [[mount]]"])
+    if options.config is not None:
+        return run(load(options.config, options.environ, options.sets))
+    config = embedded_default(local=options.local, environ=options.environ, sets=options.sets)
+
+    def announce() -> None:
+        sys.stdout.write(greeting(config))
+        sys.stdout.flush()
+
+    return run(config, announce)
+
+
+def greeting(config: Config) -> str:
+    """What a newcomer needs: endpoint, key, secret, and three lines to paste."""
+    scheme = "https" if config.listen.tls_cert else "http"
+    endpoint = f"{scheme}://{config.listen.s3}"
+    key, bucket = config.access_key[0], config.mount[0]
+    secret, region = key.secret.reveal(), config.s3.region
+    lines = (
+        f"Forebay {__version__} is ready.",
+        "",
+        f"  endpoint    {endpoint}",
+        f"  bucket      {bucket.bucket}  ({bucket.uri})",
+        f"  access key  {key.id}",
+        f"  secret key  {secret}",
+        f"  admin       {scheme}://{config.listen.admin}",
+        "",
+        f"The key is kept in {config.node.data_dir / FILE_NAME}. To try it, paste one of these lines:",
+        "",
+        f"AWS_ACCESS_KEY_ID={key.id} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION={region} "
+        f"aws --endpoint-url {endpoint} s3 ls s3://{bucket.bucket}",
+        f"python3 -c \"import boto3; print(boto3.client('s3', endpoint_url='{endpoint}', region_name='{region}', "
+        f"aws_access_key_id='{key.id}', aws_secret_access_key='{secret}').list_objects_v2(Bucket='{bucket.bucket}'))\"",
+        f"curl --aws-sigv4 aws:amz:{region}:s3 --user {key.id}:{secret} "
+        f"-H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' '{endpoint}/{bucket.bucket}?list-type=2'",
+        "",
+        "",
+    )
+    return "\n".join(lines)

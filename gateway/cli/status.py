@@ -1,0 +1,73 @@
+"""`forebay status`: a running node and its buckets, for people or for programs."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+
+from gateway.cli.node import Json, NodeSilent, find_node
+from gateway.cli.options import Options
+
+
+def status(options: Options) -> int:
+    """0 while the node serves, 1 when it does not or cannot be asked."""
+    try:
+        answer = find_node(options).get("/api/v1/status")
+    except NodeSilent as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not isinstance(answer, dict):
+        print("this node's answer cannot be understood", file=sys.stderr)
+        return 1
+    print(json.dumps(answer, indent=2) if options.as_json else "\n".join(_lines(answer)))
+    return 0 if answer.get("state") == "ready" else 1
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows with their columns aligned."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in its two largest units, `3 d 4 h`."""
+    left = int(seconds)
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def _lines(answer: dict[str, Json]) -> Iterator[str]:
+    listen = answer.get("listen")
+    listen = listen if isinstance(listen, dict) else {}
+    uptime_s = answer.get("uptime_s")
+    since = duration_text(uptime_s) if isinstance(uptime_s, int | float) else "?"
+    yield from table(
+        [
+            ("node", f"{answer.get('node')}  (forebay {answer.get('version')})"),
+            ("state", f"{answer.get('state')}, up {since}"),
+            ("s3", f"{listen.get('s3')}{' with TLS' if listen.get('tls') else ''}"),
+            ("admin", str(listen.get("admin"))),
+            ("requests", f"{answer.get('requests_in_progress')} in progress"),
+        ]
+    )
+    yield ""
+    yield from table([("BUCKET", "BACKEND", "PLACE", "WRITES", "STATE"), *_mounts(answer.get("mounts"))])
+    warnings = answer.get("warnings")
+    for warning in warnings if isinstance(warnings, list) else []:
+        yield f"warning: {warning}"
+
+
+def _mounts(mounts: Json) -> Iterator[tuple[str, ...]]:
+    for mount in mounts if isinstance(mounts, list) else []:
+        assert isinstance(mount, dict)
+        yield (
+            str(mount.get("bucket")),
+            str(mount.get("backend")),
+            str(mount.get("uri")),
+            "through" if mount.get("writable") else "deny",
+            "good" if mount.get("reachable") else str(mount.get("problem")),
+        )
