@@ -160,7 +160,7 @@ def _tagging_rule(verb: Verb, action: str) -> Rule:
 
 def _lock_rule(sub_resource: str, verb: Verb, action: str) -> Rule:
     def lock(request: Request) -> ObjectLock:
-        return ObjectLock(request.bucket, request.key, verb, action)
+        return ObjectLock(request.bucket, request.key, verb, action, _version_id(request.parameters))
 
     return Rule(verb.value, lock, words(sub_resource), words("versionId"))
 

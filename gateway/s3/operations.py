@@ -308,6 +308,7 @@ class ObjectLock:
     key: Key
     verb: Verb
     action: str
+    version_id: str | None = None
 
 
 # Uploads in parts.

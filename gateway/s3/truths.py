@@ -126,10 +126,13 @@ def check_acl(canned: str | None, body: bytes, owner: Owner) -> None:
     grants = xml.read(body, "AccessControlPolicy").child("AccessControlList")
     if grants is None:
         raise XmlMalformed
-    for grant in grants.all("Grant"):
-        grantee = grant.child("Grantee")
-        if grantee is None or grantee.value("ID") != owner.id or grant.value("Permission") != "FULL_CONTROL":
-            raise AclUnsupported
+    if not grants.children or not all(_is_the_owners(grant, owner) for grant in grants.children):
+        raise AclUnsupported
+
+
+def _is_the_owners(grant: xml.Element, owner: Owner) -> bool:
+    grantee = grant.child("Grantee")
+    return grantee is not None and grantee.value("ID") == owner.id and grant.value("Permission") == "FULL_CONTROL"
 
 
 def _location(region: str) -> bytes:

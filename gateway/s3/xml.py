@@ -105,8 +105,8 @@ class Element:
 def read(body: bytes, root: str) -> Element:
     """The tree of a document whose root element is called `root`, in any namespace.
 
-    Raises `MessageTooLong` above `SIZE_MAX`, `XmlMalformed` for everything else: not well-formed, not
-    UTF-8, a DTD, too deep, too many elements, another root.
+    Raises `MessageTooLong` above `SIZE_MAX`, `XmlMalformed` for everything else: not well-formed, neither
+    UTF-8 nor (by its byte order mark) UTF-16, a DTD, too deep, too many elements, another root.
     """
     if len(body) > SIZE_MAX:
         raise MessageTooLong(MaxMessageLengthBytes=SIZE_MAX)
@@ -126,7 +126,7 @@ class _Builder:
         self._count = 0
 
     def build(self, body: bytes) -> Element:
-        # The encoding is fixed, so that no declaration can choose a codec.
+        # The encoding is given, so that no declaration can choose a codec.
         parser = expat.ParserCreate("UTF-8", " ")
         parser.buffer_text = True
         parser.StartElementHandler = self._start
