@@ -16,3 +16,11 @@ def joined_etag(parts: Sequence[Part]) -> ETag:
     """The tag of an object uploaded in these parts, whose own tags are MD5s."""
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
     return ETag(f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}")
+
+
+def is_joined(etag: ETag, parts: Sequence[Part]) -> bool:
+    """Whether `etag` is that of an object made of these parts; theirs may be any text a client sent."""
+    try:
+        return etag == joined_etag(parts)
+    except ValueError:
+        return False

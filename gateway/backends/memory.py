@@ -24,8 +24,9 @@ from gateway.backends.base import (
     WriteSpec,
     runs_of,
 )
+from gateway.backends.bodies import gathered
 from gateway.backends.checks import check_condition, check_copy_span, check_part_size, check_pin, check_sizes, cut_span
-from gateway.backends.etags import joined_etag
+from gateway.backends.etags import is_joined, joined_etag
 from gateway.backends.keys import check_reserved, check_size
 from gateway.backends.listing import entry_of, page_of
 from gateway.backends.uploads import check_number, chosen, page_of_parts, page_of_uploads
@@ -108,7 +109,7 @@ class MemoryBackend:
     async def write(self, key: Key, body: Body, spec: WriteSpec) -> Info:
         _check_key(key)
         check_sizes(body.size, spec, _CAPABILITIES)
-        data = await _gathered(body)
+        data = await gathered(body)
         info = replace(self._info(spec, _md5(data), data), checksum=body.checksum)
         return self._put(key, spec.condition, _Stored(info, data, spec.tags, None))
 
@@ -153,7 +154,7 @@ class MemoryBackend:
         check_number(number)
         self._upload(upload)
         check_part_size(body.size, _CAPABILITIES)
-        data = await _gathered(body)
+        data = await gathered(body)
         return self._put_part(upload, number, data, body.checksum)
 
     async def copy_part(self, upload: UploadId, number: int, source: Key, span: Span, pin: Version) -> Part:
@@ -171,7 +172,7 @@ class MemoryBackend:
         state = self._uploads.get(upload)
         if state is None:
             stored = self._objects.get(upload.key)
-            if stored is None or stored.upload != upload.native or stored.info.etag != joined_etag(parts):
+            if stored is None or stored.upload != upload.native or not is_joined(stored.info.etag, parts):
                 raise UploadMissing
             return stored.info
         matched = chosen(parts, state.parts, completion.size)
@@ -252,10 +253,3 @@ def _check_key(key: Key) -> None:
 
 def _md5(data: bytes) -> ETag:
     return ETag(hashlib.md5(data, usedforsecurity=False).hexdigest())
-
-
-async def _gathered(body: Body) -> bytes:
-    data = bytearray()
-    async for piece in body.pieces():
-        data += piece
-    return bytes(data)

@@ -1,0 +1,61 @@
+"""The bounded pool of threads in which all of one mount's file system calls run."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from gateway.backends.local.errnos import meaning
+
+T = TypeVar("T")
+
+
+class Threads:
+    """Runs blocking work away from the event loop and speaks of its failures as `GatewayError`s."""
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="local")
+
+    async def run(self, work: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
+        """Work that changes nothing. A cancelled caller leaves at once; `undo` then gets the late result."""
+        future = self._pool.submit(_translated, work)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if undo is not None:
+                future.add_done_callback(lambda late: _undo(late, undo))
+            raise
+
+    async def settle(self, work: Callable[[], T], abandon: Callable[[], None] | None = None) -> T:
+        """Work that changes something: a cancelled caller leaves only when it is over.
+
+        `abandon` is called as soon as the caller is cancelled, to tell the work to stop short.
+        """
+        future = asyncio.wrap_future(self._pool.submit(_translated, work))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if abandon is not None:
+                abandon()
+            if not future.done():
+                await asyncio.wait([future])
+            raise
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Work nobody waits for and that cannot fail, such as closing a file."""
+        self._pool.submit(work)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+
+
+def _translated(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except OSError as error:
+        raise meaning(error) from error
+
+
+def _undo(late: Future[T], undo: Callable[[T], None]) -> None:
+    if not late.cancelled() and late.exception() is None:
+        undo(late.result())
