@@ -93,16 +93,8 @@ def _proof(environ: Mapping[str, str], config: Config | None) -> Secret | Creden
 
 
 def _signed(endpoint: str, path: str, credentials: Credentials) -> Mapping[str, str]:
-    from gateway.backends.signing import sign
+    from gateway.backends.signing import Request, Signer, sign
 
     target = urlsplit(endpoint + path)
-    return sign(
-        "GET",
-        target.path,
-        (),
-        {"host": target.netloc},
-        key_id=credentials.key_id,
-        secret=credentials.secret.reveal(),
-        region="us-east-1",
-        now_s=time.time(),
-    )
+    signer = Signer(credentials.key_id, credentials.secret.reveal(), region="us-east-1")
+    return sign(Request("GET", target.path, (), {"host": target.netloc}), signer, time.time())
