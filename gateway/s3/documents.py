@@ -12,11 +12,14 @@ from gateway.s3.headers import quoted
 from gateway.s3.names import check_key
 from gateway.s3.operations import DeleteConditions, ListBuckets
 from gateway.s3.parameters import invalid
-from gateway.s3.seal import Sealer
+from gateway.s3.seal import Sealer, pack, unpack
 from gateway.s3.validators import parse_size, parse_tag_list, parse_time
 
 DELETES_MAX = 1000
 """Keys of one DeleteObjects (Amazon S3 API Reference, DeleteObjects)."""
+
+_BUCKET_TOKEN = b"buckets"
+"""Tells a token of ListBuckets from one of ListObjects, which the same sealer opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class BucketPage:
 
 def seal_bucket_token(sealer: Sealer, last: Bucket) -> str:
     """The continuation token after the bucket `last`."""
-    return sealer.seal(last.encode())
+    return sealer.seal(pack((_BUCKET_TOKEN, last.encode())))
 
 
 def open_bucket_token(op: ListBuckets, sealer: Sealer) -> str:
@@ -75,9 +78,10 @@ def open_bucket_token(op: ListBuckets, sealer: Sealer) -> str:
     if op.token is None:
         return ""
     opened = sealer.open(op.token)
-    if opened is None:
+    fields = [] if opened is None else unpack(opened)
+    if fields[:1] != [_BUCKET_TOKEN]:
         raise invalid("continuation-token", op.token, "The continuation token provided is incorrect")
-    return opened.decode()
+    return fields[1].decode()
 
 
 def list_buckets(op: ListBuckets, page: BucketPage, owner: Owner, region: str) -> bytes:
