@@ -1,0 +1,1 @@
+"""Hostile bytes into everything that reads what clients send."""
