@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 
 from gateway.access.callers import Caller
 from gateway.access.facts import SECURE_TRANSPORT, SOURCE_IP, USER_NAME
@@ -69,11 +68,6 @@ class Access:
         if key is None or (key.expires_s is not None and key.expires_s <= self._clock.now_s()):
             return None
         return key
-
-
-def owner_id(user: str) -> str:
-    """The canonical user id that S3 answers carry."""
-    return sha256(user.encode()).hexdigest()
 
 
 def _access_key(key: AccessKeyConfig, policies: Mapping[str, Policy]) -> AccessKey:

@@ -1,1 +1,5 @@
-"""What each S3 operation means, in terms of mounts and backends."""
+"""What each S3 operation means."""
+
+from gateway.handlers.dispatch import handle
+
+__all__ = ["handle"]

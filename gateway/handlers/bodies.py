@@ -6,12 +6,12 @@ from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 
 from gateway.backends.base import Body
-from gateway.errors import LengthMissing, MessageTooLong
+from gateway.errors import LengthMissing, MessageTooLong, RequestInvalid
 from gateway.handlers.call import Call, Incoming
 from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
 from gateway.model import MIB, PIECE_SIZE_MAX, Algorithm, Checksum
 from gateway.s3 import payload
-from gateway.s3.payload import Receiver, Verdict
+from gateway.s3.payload import Plan, Receiver, Verdict
 
 UPLOAD_MEMORY = 2 * MIB
 """What one upload may hold: a stretch as received, and the same decoded."""
@@ -46,7 +46,7 @@ class Upload:
 
     async def pieces(self) -> AsyncIterator[bytes | memoryview]:
         async for stretch in _stretches(self._incoming):
-            for piece in cut(await _judged(self._receiver, stretch, self._hashers)):
+            for piece in cut(await judge(self._receiver, stretch, self._hashers)):
                 yield piece
         self._checksum = self._receiver.end().checksum
 
@@ -77,10 +77,12 @@ async def receive(
 ) -> AsyncIterator[Body]:
     """The body of an upload. Its memory is reserved until the block is left.
 
-    `compute` is a checksum that is wanted although the client may send none. Raises what the
-    header fields already tell to be wrong before anything is read, and SlowDown.
+    `compute` is the algorithm of a checksum that is wanted although the client may send none; one of
+    another algorithm is then refused. Raises what the header fields already tell to be wrong before
+    anything is read, and SlowDown.
     """
     plan = payload.plan(call.head, call.proof, length_required=True, size_max=size_max)
+    _check_algorithm(plan, compute)
     receiver = Receiver(plan, compute=compute)
     wanted = UNSIZED_MAX if plan.size is None else min(UPLOAD_MEMORY, plan.size)
     async with service.budget.reserve(wanted, BUDGET_WAIT_MAX_S):
@@ -94,13 +96,20 @@ async def receive(
         yield Held(data, verdict.checksum)
 
 
-async def read_document(service: Service, call: Call) -> tuple[bytes, Verdict]:
+async def read_document(service: Service, call: Call, *, checksum_of_body: bool = True) -> tuple[bytes, Verdict]:
     """The whole body of a request that carries a document, and the verdict on it. Raises MessageTooLong."""
-    plan = payload.plan(call.head, call.proof, length_required=False, size_max=None)
+    plan = payload.plan(call.head, call.proof, length_required=False, size_max=None, checksum_of_body=checksum_of_body)
     if plan.size is not None and plan.size > DOCUMENT_MAX:
         raise MessageTooLong(MaxMessageLengthBytes=DOCUMENT_MAX)
     async with service.budget.reserve(DOCUMENT_MAX if plan.size is None else plan.size, BUDGET_WAIT_MAX_S):
         return await _collect(service, call, Receiver(plan), DOCUMENT_MAX)
+
+
+async def judge(receiver: Receiver, stretch: list[bytes], hashers: Executor) -> bytes | memoryview:
+    """What a stretch of a raw body decodes to; hashing of much leaves the loop for a thread."""
+    if sum(map(len, stretch)) < HASHED_INLINE_MAX:
+        return _decoded(receiver, stretch)
+    return await asyncio.get_running_loop().run_in_executor(hashers, _decoded, receiver, stretch)
 
 
 def cut(data: bytes | memoryview) -> list[bytes | memoryview]:
@@ -111,10 +120,19 @@ def cut(data: bytes | memoryview) -> list[bytes | memoryview]:
     return [view[at : at + PIECE_SIZE_MAX] for at in range(0, len(view), PIECE_SIZE_MAX)]
 
 
+def _check_algorithm(plan: Plan, compute: Algorithm | None) -> None:
+    sent = plan.trailer if plan.checksum is None else plan.checksum.algorithm
+    if compute is not None and sent not in (None, compute):
+        raise RequestInvalid(
+            f"Checksum Type mismatch occurred, expected checksum Type: {compute.value.lower()}, "
+            f"actual checksum Type: {sent.value.lower()}"
+        )
+
+
 async def _collect(service: Service, call: Call, receiver: Receiver, size_max: int) -> tuple[bytes, Verdict]:
     whole = bytearray()
     async for stretch in _stretches(call.incoming):
-        whole += await _judged(receiver, stretch, service.hashers)
+        whole += await judge(receiver, stretch, service.hashers)
         if len(whole) > size_max:
             raise MessageTooLong(MaxMessageLengthBytes=size_max)
     return bytes(whole), receiver.end()
@@ -132,12 +150,6 @@ async def _stretches(incoming: Incoming) -> AsyncIterator[list[bytes]]:
         held += len(chunk)
     if stretch:
         yield stretch
-
-
-async def _judged(receiver: Receiver, stretch: list[bytes], hashers: Executor) -> bytes | memoryview:
-    if sum(map(len, stretch)) < HASHED_INLINE_MAX:
-        return _decoded(receiver, stretch)
-    return await asyncio.get_running_loop().run_in_executor(hashers, _decoded, receiver, stretch)
 
 
 def _decoded(receiver: Receiver, stretch: list[bytes]) -> bytes | memoryview:

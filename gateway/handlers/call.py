@@ -34,12 +34,18 @@ class Call:
     incoming: Incoming
     now_s: float
 
+    @property
+    def resource(self) -> str:
+        """The path as sent, for error documents."""
+        return self.head.target.partition(b"?")[0].decode("utf-8", "replace")
+
 
 @dataclass(slots=True)
 class Answer:
     """What goes back: a whole `body`, or a `stream` of pieces.
 
-    `size` is the stream's length; None sends it chunked. `cache` is the x-cache word of reads.
+    `size` is the stream's length; None sends it chunked. Answers to HEAD have no body and no stream,
+    only `size`. `cache` is the x-cache word of reads.
     `held` is closed when the answer has been sent or given up, whichever comes first.
     Names in `fields` are lower case; the server adds date, request id, node and content-length.
     """

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.backends.base import ListQuery, UploadQuery
+from gateway.backends.base import Backend, ListQuery, UploadQuery
 from gateway.backends.open import open_backend
 from gateway.clock import Clock
 from gateway.config import Config, MountConfig, PlaceConfig
@@ -143,7 +143,7 @@ class Mounts:
         self._mounts[bucket] = Mount(
             bucket=bucket,
             place=declared,
-            backend=open_backend(declared.backend, declared.uri, declared.options),
+            backend=await _opened(declared),
             owner=FILE_OWNER,
             created_s=row.created_s,
             writable=declared.writes == "through",
@@ -167,13 +167,17 @@ class Mounts:
         return Mount(
             bucket=bucket,
             place=place,
-            backend=open_backend(place.backend, place.uri, place.options),
+            backend=await _opened(place),
             owner=row.owner,
             created_s=row.created_s,
             writable=True,
             origin=Origin.MADE,
             tags=row.tags,
         )
+
+
+async def _opened(place: PlaceConfig) -> Backend:
+    return await asyncio.to_thread(open_backend, place.backend, place.uri, place.options)
 
 
 async def _require_empty(mount: Mount) -> None:

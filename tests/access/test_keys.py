@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.access.keys import Access, owner_id
+from gateway.access.keys import Access
 from gateway.access.policies import Ask, allows
 from gateway.clock import ManualClock
 from gateway.config import AccessKeyConfig, PolicyConfig
@@ -87,7 +87,3 @@ def test_no_repr_shows_a_secret() -> None:
     access, _ = access_with({}, {"id": "a", "secret": "very-secret"})
     shown = repr(access) + repr(vars(access)) + repr(access.caller(proof_of("a"), address="", secure=False))
     assert "very-secret" not in shown
-
-
-def test_the_owner_id_is_the_hash_of_the_users_name() -> None:
-    assert owner_id("alice") == "2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90"
