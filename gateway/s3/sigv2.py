@@ -43,7 +43,7 @@ def verify_header(request: Signable, ring: KeyRing, now_s: float) -> Proof:
         raise date_missing()
     check_skew(requested_s, stamp.decode(), now_s)
     date = b"" if b"x-amz-date" in fields else fields[b"date"]
-    _check(string_to_sign(request, date, {}), key_id.decode("latin-1"), signature, ring)
+    _check(strings_to_sign(request, date, {}), key_id.decode("latin-1"), signature, ring)
     return Proof(Mechanism.V2_HEADER, key_id.decode("latin-1"), _mode(fields, {}))
 
 
@@ -56,7 +56,7 @@ def verify_query(request: Signable, ring: KeyRing, now_s: float, expires_max_s: 
     moved = _moved(query)
     # A plus in base64 that was not escaped has become a blank.
     signature = signing[b"Signature"].replace(b" ", b"+")
-    _check(string_to_sign(request, signing[b"Expires"], moved), key_id, signature, ring)
+    _check(strings_to_sign(request, signing[b"Expires"], moved), key_id, signature, ring)
     _refuse_unsigned(query)
     digest = moved.get(b"content-md5")
     return Proof(
@@ -73,39 +73,46 @@ def verify_policy(fields: Mapping[str, str], ring: KeyRing) -> Proof:
         if not fields.get(name):
             raise ArgumentInvalid(f"Bucket POST must contain a field named '{name}'.", ArgumentName=name)
     key_id = fields["awsaccesskeyid"]
-    _check(fields["policy"].encode(), key_id, fields["signature"].encode(), ring)
+    _check([fields["policy"].encode()], key_id, fields["signature"].encode(), ring)
     return Proof(Mechanism.FORM, key_id)
 
 
-def string_to_sign(request: Signable, date: bytes, moved: Mapping[bytes, bytes]) -> bytes:
-    """What the secret signs. `date` is `Expires` for URLs; `moved` are headers that stand in the query."""
+def strings_to_sign(request: Signable, date: bytes, moved: Mapping[bytes, bytes]) -> list[bytes]:
+    """What the secret may have signed, the likeliest first.
+
+    `date` is `Expires` for URLs; `moved` are headers that stand in the query.
+    """
     fields = request.fields
     lines = [request.head.method.encode("latin-1")]
     lines += [fields.get(name, moved.get(name, b"")) for name in _MOVABLE]
     lines.append(date)
     amazon = {name: value for name, value in {**moved, **fields}.items() if name.startswith(b"x-amz-")}
     lines += [b"%b:%b" % pair for pair in sorted(amazon.items())]
-    lines.append(_resource(request.target))
-    return b"\n".join(lines)
+    return [b"\n".join((*lines, resource)) for resource in _resources(request.target)]
 
 
-def _resource(target: Target) -> bytes:
+def _resources(target: Target) -> Iterator[bytes]:
     bucket = b""
     if target.style is Style.VIRTUAL_HOST and target.bucket is not None:
         bucket = b"/" + target.bucket.encode()
     covered = sorted(parameter for parameter in target.query if parameter[0] in SUB_RESOURCES)
-    query = b"&".join([b"%b=%b" % parameter if parameter[1] else parameter[0] for parameter in covered])
-    return b"%b%b?%b" % (bucket, target.path, query) if query else bucket + target.path
+    pairs = b"&".join([b"%b=%b" % parameter if parameter[1] else parameter[0] for parameter in covered])
+    query = b"?" + pairs if pairs else b""
+    yield bucket + target.path + query
+    # botocore 1.43 signs `/bucket/` for a bucket that it addresses as `/bucket`.
+    if target.bucket is not None and target.key is None and not target.path.endswith(b"/"):
+        yield bucket + target.path + b"/" + query
 
 
-def _check(text: bytes, key_id: str, signature: bytes, ring: KeyRing) -> None:
-    expected = b64encode(hmac.digest(ring.secret(key_id).encode(), text, "sha1"))
-    if not hmac.compare_digest(expected, signature):
-        raise SignatureWrong(
-            AWSAccessKeyId=key_id,
-            SignatureProvided=signature.decode("utf-8", "replace"),
-            StringToSign=text.decode("utf-8", "replace"),
-        )
+def _check(texts: list[bytes], key_id: str, signature: bytes, ring: KeyRing) -> None:
+    secret = ring.secret(key_id).encode()
+    if any(hmac.compare_digest(b64encode(hmac.digest(secret, text, "sha1")), signature) for text in texts):
+        return
+    raise SignatureWrong(
+        AWSAccessKeyId=key_id,
+        SignatureProvided=signature.decode("utf-8", "replace"),
+        StringToSign=texts[0].decode("utf-8", "replace"),
+    )
 
 
 def _mode(fields: FieldMap, moved: Mapping[bytes, bytes]) -> str:
