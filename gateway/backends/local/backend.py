@@ -30,7 +30,7 @@ from gateway.backends.local.folders import Folders
 from gateway.backends.local.notes import Notes
 from gateway.backends.local.objects import Draft, Objects, OpenFile
 from gateway.backends.local.probing import probed
-from gateway.backends.local.reading import LocalReading
+from gateway.backends.local.reading import LocalReading, open_reading
 from gateway.backends.local.root import Root
 from gateway.backends.local.temps import Temp, sweep
 from gateway.backends.local.threads import Threads
@@ -83,20 +83,14 @@ class LocalBackend:
 
     @asynccontextmanager
     async def read(self, key: Key, span: Span | None, pin: Version | None) -> AsyncIterator[LocalReading]:
-        def open_and_read() -> tuple[OpenFile, bytes]:
-            file = self._objects.open(key, span, pin)
-            try:
-                return file, file.read(file.span.start)
-            except BaseException:
-                file.close()
-                raise
-
-        file, head = await self._threads.run(open_and_read, lambda late: late[0].close())
+        reading = await self._threads.run(
+            lambda: open_reading(self._threads, self._objects.open(key, span, pin)), LocalReading.close
+        )
         try:
-            yield LocalReading(self._threads, file, head)
+            yield reading
         finally:
-            if not file.is_closed:
-                self._threads.later(file.close)
+            if not reading.is_closed:
+                self._threads.later(reading.close)
 
     async def list(self, query: ListQuery) -> ListPage:
         return await self._threads.run(

@@ -1,0 +1,1 @@
+"""What every backend promises, tried on every implementation."""
