@@ -45,17 +45,22 @@ def _findings(options: Options) -> Iterator[Finding]:
         for problem in error.problems:
             yield Finding("configuration", Health.BAD, problem, "Correct it; config.example.toml shows every key.")
         return
-    yield Finding("configuration", Health.GOOD, str(options.config or "built-in"))
-    for warning in check(config):
-        yield Finding("configuration", Health.WARNING, warning)
+    if config is None:
+        # Looking must not make anything: so the defaults it is, without a key and without buckets.
+        yield Finding("configuration", Health.GOOD, "none; the first `forebay serve` makes ./forebay-data here")
+        config = load(None, options.environ, options.sets)
+    else:
+        yield Finding("configuration", Health.GOOD, str(options.config or "built-in"))
+        for warning in check(config):
+            yield Finding("configuration", Health.WARNING, warning)
     for examination in _EXAMINATIONS:
         yield from examination(config)
 
 
-def _config(options: Options) -> Config:
+def _config(options: Options) -> Config | None:
+    """What `serve` would run with; None if that does not exist yet."""
     if options.config is not None:
         return load(options.config, options.environ, options.sets)
     if read_credentials(DATA_DIR / FILE_NAME) is None:
-        # Nothing was started here yet, and looking must not make anything.
-        return load(None, options.environ, options.sets)
+        return None
     return embedded_default(environ=options.environ, sets=options.sets)

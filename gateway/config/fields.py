@@ -4,6 +4,7 @@ import ipaddress
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
@@ -26,7 +27,7 @@ _BYTES_PER_UNIT = {
     "TiB": 2**40,
 }
 _SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)")
 
 
 class Section(BaseModel):
@@ -79,14 +80,14 @@ class Duration(float):
         number, unit = _quantity(value)
         if number is None or (unit not in _SECONDS_PER_UNIT and number != 0):
             raise ValueError('not a duration: write a number and a unit, like "250ms", "90s", "5m", "2h" or "7d"')
-        return cls(number * _SECONDS_PER_UNIT.get(unit, 1.0))
+        return cls(float(number) * _SECONDS_PER_UNIT.get(unit, 1.0))
 
     def __str__(self) -> str:
         for unit in ("d", "h", "m", "s"):
             count = float(self) / _SECONDS_PER_UNIT[unit]
             if count >= 1 and count == int(count):
                 return f"{int(count)}{unit}"
-        return f"{float(self) * 1000:g}ms" if self else "0s"
+        return f"{float(self) * 1000:.15g}ms" if self else "0s"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Self], handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -162,9 +163,9 @@ class Secret:
         return core_schema.with_info_plain_validator_function(_secret)
 
 
-def _quantity(value: object) -> tuple[float | None, str]:
+def _quantity(value: object) -> tuple[Decimal | None, str]:
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
-    return (float(match[1]), match[2]) if match else (None, "")
+    return (Decimal(match[1]), match[2]) if match else (None, "")
 
 
 def _secret(value: object, info: ValidationInfo) -> Secret:

@@ -1,0 +1,1 @@
+"""The configuration: fields, loading, policies, checks, the embedded default."""

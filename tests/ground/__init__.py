@@ -1,0 +1,1 @@
+"""The ground floor: names, logs, metrics, the memory budget."""

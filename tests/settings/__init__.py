@@ -1,0 +1,1 @@
+"""The settings table: rows and merging, the file, the node's identity."""
