@@ -1,6 +1,5 @@
 """What every handler may use: the parts of the node that S3 requests touch."""
 
-import asyncio
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -22,8 +21,7 @@ class Service:
     """The parts, put together once by the application.
 
     `domain` is that of virtual-host style, empty for none. `hashers` are the threads in which bodies
-    are hashed. `budget` bounds the memory of all transfers. `tasks` owns work that may outlast the
-    answer's head; nothing that fails there escapes.
+    are hashed. `budget` bounds the memory of all transfers.
     """
 
     mounts: Mounts
@@ -34,7 +32,6 @@ class Service:
     budget: Budget
     hashers: Executor
     clock: Clock
-    tasks: asyncio.TaskGroup
     node_name: str
     region: str = "us-east-1"
     domain: str = ""
