@@ -84,7 +84,7 @@ class Door:
             )
         finally:
             self.metrics.s3_requests_in_progress.dec()
-            self._record(exchange.head, request)
+            self._record(exchange, request)
 
     async def _attempt(self, exchange: Exchange, request: _Request) -> None:
         try:
@@ -180,12 +180,14 @@ class Door:
         head = b"".join(b"%b: %b\r\n" % field for field in fields)
         return b"HTTP/1.1 %d Refused\r\n%b\r\n%b" % (row.status, head, body)
 
-    def _record(self, head: Head, request: _Request) -> None:
+    def _record(self, exchange: Exchange, request: _Request) -> None:
+        head = exchange.head
         seconds = self._clock.monotonic_s() - request.started_s
         labels = {"operation": request.operation, "cache": request.cache or "none"}
         self.metrics.s3_requests.labels(status=str(request.status), **labels).inc()
         self.metrics.s3_request_seconds.labels(**labels).observe(seconds)
         self.metrics.s3_bytes.labels(direction="sent").inc(request.sent_bytes)
+        self.metrics.s3_bytes.labels(direction="received").inc(exchange.received_bytes)
         slow = 0 < self._slow_s <= seconds
         if slow or log.isEnabledFor(logging.DEBUG):
             log.log(

@@ -74,6 +74,7 @@ class Exchange:
         "is_http_10",
         "keep_alive",
         "message_event",
+        "received_bytes",
         "response_complete",
         "response_started",
     )
@@ -87,6 +88,7 @@ class Exchange:
         self._continue_due = framing.expects_continue
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
+        self.received_bytes = 0
         self._body_done = False
         self._body_broken = False
         self.message_event = asyncio.Event()
@@ -100,6 +102,7 @@ class Exchange:
     # What the connection tells.
 
     def body_arrived(self, data: bytes) -> None:
+        self.received_bytes += len(data)
         if self.response_complete:
             return
         self._chunks.append(data)
@@ -195,7 +198,9 @@ class Exchange:
         return b"".join(lines)
 
     async def _send_whole(self, answer: Answer) -> int:
-        head = self._head_bytes(answer, len(answer.body) if answer.stream is None else answer.size)
+        # An answer to HEAD has a size and no body.
+        sized = answer.size is not None or answer.stream is not None
+        head = self._head_bytes(answer, answer.size if sized else len(answer.body))
         body = b"" if self.head.method == "HEAD" else answer.body
         if self.disconnected:
             raise ClientGone

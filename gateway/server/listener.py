@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Generator
 
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -33,7 +32,7 @@ class Listener(Server):
 
     def __init__(
         self,
-        app: Callable[..., Any],
+        app: object,
         sock: socket.socket,
         protocol: type[HttpToolsProtocol],
         *,
@@ -41,7 +40,7 @@ class Listener(Server):
         stop_grace_s: float,
     ) -> None:
         config = Config(
-            app,
+            app,  # type: ignore[arg-type]  # what `protocol` takes it for is the protocol's business
             http=protocol,
             ws="none",
             interface="asgi3",

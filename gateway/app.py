@@ -1,0 +1,222 @@
+"""Builds one node of its parts, and takes them down in reverse."""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway import logs
+from gateway.access.keys import Access
+from gateway.admin import AdminService, create
+from gateway.budget import Budget
+from gateway.clock import Clock, SystemClock
+from gateway.config import Address, Config, check
+from gateway.errors import ConfigInvalid
+from gateway.handlers.service import Service
+from gateway.metrics import Metrics
+from gateway.mounts import Mounts
+from gateway.s3.auth import AuthRules, Verifier
+from gateway.s3.seal import Sealer
+from gateway.server.connection import Connection
+from gateway.server.door import Door, DoorLimits
+from gateway.server.listener import Listener, listen
+from gateway.server.tls import Certificate
+from gateway.settings import Settings
+
+HASHERS = 2
+"""Threads that hash bodies; hashing holds the GIL only for moments, so more would only fight for cores."""
+LAG_EVERY_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config, announce: Callable[[], None] | None = None) -> int:
+    """Runs one node until it is told to stop; returns the exit code.
+
+    `announce` is called once, when the first request can be answered. Raises `ConfigInvalid` for what
+    only shows when the parts are opened: an address in use, a directory of another node, a bad certificate.
+    """
+    logs.configure(config.log.format, config.log.level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(config, announce))
+
+
+async def _serve(config: Config, announce: Callable[[], None] | None) -> int:
+    node = Node(config, SystemClock())
+    async with node.opened():
+        node.heed_signals()
+        await node.serve(announce)
+    return 0
+
+
+class Node:
+    """One running node. `opened` makes the parts, `serve` answers until `stop`."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self.metrics = Metrics()
+        self._state = "starting"
+        self._stopping = asyncio.Event()
+        self._listeners: list[Listener] = []
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """The parts in order, closed in reverse."""
+        config = self._config
+        async with AsyncExitStack() as stack:
+            settings = Settings.open(config.node.data_dir, self._clock)
+            stack.callback(settings.close)
+            mounts = Mounts(config, settings, self._clock)
+            await mounts.open()
+            stack.push_async_callback(mounts.close)
+            hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="hasher")
+            stack.callback(hashers.shutdown)
+            self._service = _service(config, settings, mounts, hashers, self._clock)
+            self._certificate = _certificate(config)
+            memory = self.metrics.transfer_memory_bytes
+            memory.labels(state="limit").set(self._service.budget.limit_bytes)
+            memory.labels(state="used").set_function(lambda: self._service.budget.used_bytes)
+            self._listeners = self._listening()
+            yield
+
+    def heed_signals(self) -> None:
+        """SIGTERM and SIGINT stop the node; a second one ends it at once. SIGHUP changes nothing."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        # A terminal that closes must not take a node with it.
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+
+    def stop(self) -> None:
+        """Says no on /readyz, ends accepting, lets answers in progress end within `node.stop_grace`."""
+        if self._stopping.is_set():
+            for listener in self._listeners:
+                listener.force_exit = True
+            return
+        self._state = "stopping"
+        log.info("stopping", extra={"grace_s": float(self._config.node.stop_grace)})
+        self._stopping.set()
+        for listener in self._listeners:
+            listener.stop()
+
+    def not_ready(self) -> str | None:
+        """Why this node serves no requests now; None if it does."""
+        return None if self._state == "ready" else self._state
+
+    async def serve(self, announce: Callable[[], None] | None) -> None:
+        """Answers requests until `stop`, and returns when the last answer has ended or its grace is over."""
+        async with asyncio.TaskGroup() as tasks:
+            doors = [tasks.create_task(listener.run()) for listener in self._listeners]
+            chores = [tasks.create_task(self._measure_lag())]
+            if self._certificate is not None:
+                chores.append(tasks.create_task(self._certificate.keep_fresh()))
+            for listener in self._listeners:
+                await listener.accepting.wait()
+            if not self._stopping.is_set():
+                self._ready(announce)
+            await asyncio.wait(doors)
+            for chore in chores:
+                chore.cancel()
+        log.info("stopped")
+
+    def _ready(self, announce: Callable[[], None] | None) -> None:
+        self._state = "ready"
+        # What start-up made lives as long as the process; the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        listen_on = self._config.listen
+        log.info(
+            "ready", extra={"node": self._config.node.name, "s3": str(listen_on.s3), "admin": str(listen_on.admin)}
+        )
+        for warning in check(self._config):
+            log.warning("configuration", extra={"problem": warning})
+        if announce is not None:
+            announce()
+
+    def _listening(self) -> list[Listener]:
+        config = self._config
+        limits = DoorLimits(config.limits.requests, config.limits.connections, float(config.log.slow))
+        door = Door(self._service, self.metrics, self._clock, limits=limits, not_ready=self.not_ready)
+        admin = create(self._admin_service())
+        doors: list[tuple[Address, object, type[HttpToolsProtocol]]] = [
+            (config.listen.s3, door, Connection),
+            (config.listen.admin, admin, HttpToolsProtocol),
+        ]
+        sockets = _sockets([address for address, _, _ in doors])
+        tls = self._certificate.context if self._certificate else None
+        return [
+            Listener(app, sock, protocol, tls=tls, stop_grace_s=float(config.node.stop_grace))
+            for sock, (_, app, protocol) in zip(sockets, doors, strict=True)
+        ]
+
+    def _admin_service(self) -> AdminService:
+        return AdminService(
+            config=self._config,
+            mounts=self._service.mounts,
+            access=self._service.access,
+            verifier=self._service.verifier,
+            metrics=self.metrics,
+            clock=self._clock,
+            not_ready=self.not_ready,
+            started_s=self._clock.monotonic_s(),
+        )
+
+    async def _measure_lag(self) -> None:
+        while True:
+            before_s = self._clock.monotonic_s()
+            await asyncio.sleep(LAG_EVERY_S)
+            self.metrics.event_loop_lag_seconds.set(max(0.0, self._clock.monotonic_s() - before_s - LAG_EVERY_S))
+
+
+def _service(config: Config, settings: Settings, mounts: Mounts, hashers: ThreadPoolExecutor, clock: Clock) -> Service:
+    access = Access(config.access_key, config.policy, clock)
+    rules = AuthRules(
+        signature_v2=config.s3.signature_v2,
+        signature_v2_expires_max_s=float(config.s3.signature_v2_expires_max),
+        trusted_proxies=config.listen.trusted_proxies,
+        domain=config.listen.domain,
+    )
+    keys = [settings.identity.sealing_key]
+    return Service(
+        mounts=mounts,
+        access=access,
+        verifier=Verifier(rules, access.secret_of),
+        token_sealer=Sealer(keys, "list"),
+        upload_sealer=Sealer(keys, "upload"),
+        budget=Budget(int(config.limits.transfer_memory)),
+        hashers=hashers,
+        clock=clock,
+        node_name=config.node.name,
+        region=config.s3.region,
+        domain=config.listen.domain,
+    )
+
+
+def _certificate(config: Config) -> Certificate | None:
+    cert, key = config.listen.tls_cert, config.listen.tls_key
+    if cert is None or key is None:
+        return None
+    try:
+        return Certificate(cert, key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigInvalid([f"listen.tls_cert: {cert}: {error}"]) from error
+
+
+def _sockets(addresses: list[Address]) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for address in addresses:
+            sockets.append(listen(address.host, address.port))
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        raise ConfigInvalid([f"cannot listen on {address}: {error.strerror}"]) from error
+    return sockets
