@@ -17,6 +17,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
             continue
-        reason = SKIPS.get((item.originalname, item.callspec.params.get("store", "")))
+        reason = SKIPS.get((item.originalname, str(item.callspec.params.get("store"))))
         if reason is not None:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
