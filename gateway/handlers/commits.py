@@ -8,8 +8,8 @@ from gateway.errors import ConditionFailed, Conflict, ObjectMissing, Unsupported
 from gateway.model import Condition, IfAbsent, IfVersion, Info, Key, Tags
 from gateway.s3 import checksums
 from gateway.s3.conditions import needs_current, write_condition
+from gateway.s3.guards import WriteConditions
 from gateway.s3.headers import quoted
-from gateway.s3.operations import WriteConditions
 
 
 async def commit_condition(backend: Backend, key: Key, conditions: WriteConditions) -> Condition:

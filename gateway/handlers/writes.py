@@ -19,7 +19,8 @@ from gateway.model import Key
 from gateway.mounts import Mount
 from gateway.s3.conditions import delete_pin, needs_current
 from gateway.s3.documents import Deletion, delete_result, read_delete
-from gateway.s3.operations import DeleteConditions, DeleteObject, DeleteObjects, PutObject, Stored, WriteConditions
+from gateway.s3.guards import DeleteConditions, WriteConditions
+from gateway.s3.operations import DeleteObject, DeleteObjects, PutObject, Stored
 from gateway.s3.payload import OBJECT_SIZE_MAX
 
 

@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from gateway.errors import ConditionFailed, ObjectMissing
 from gateway.model import UNCONDITIONAL, Condition, ETag, IfAbsent, IfVersion, Info, Version
-from gateway.s3.operations import DeleteConditions, ReadConditions, TagList, WriteConditions
+from gateway.s3.guards import DeleteConditions, ReadConditions, TagList, WriteConditions
 
 
 class Outcome(Enum):

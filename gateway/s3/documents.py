@@ -8,9 +8,10 @@ from gateway.model import Bucket, Checksum, ETag, Key
 from gateway.s3 import checksums, xml
 from gateway.s3.dates import xml_date
 from gateway.s3.errors import row_of
+from gateway.s3.guards import DeleteConditions
 from gateway.s3.headers import quoted
 from gateway.s3.names import check_key
-from gateway.s3.operations import DeleteConditions, ListBuckets
+from gateway.s3.operations import ListBuckets
 from gateway.s3.parameters import invalid
 from gateway.s3.seal import Sealer, pack, unpack
 from gateway.s3.validators import parse_size, parse_tag_list, parse_time

@@ -4,8 +4,8 @@ import re
 
 from gateway.errors import Unsupported
 from gateway.s3.dates import parse_http_date, parse_xml_date
+from gateway.s3.guards import DeleteConditions, ReadConditions, TagList, WriteConditions
 from gateway.s3.headers import Sent
-from gateway.s3.operations import DeleteConditions, ReadConditions, TagList, WriteConditions
 from gateway.s3.parameters import invalid, parse_integer
 
 COPY_SOURCE_PREFIX = "x-amz-copy-source-"

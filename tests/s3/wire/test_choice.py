@@ -19,6 +19,7 @@ from gateway.errors import (
 )
 from gateway.model import Algorithm, Bucket, Checksum, ChecksumSpec, ChecksumType, ContentHeaders, Key
 from gateway.s3.choice import REFUSED, RULES, choose
+from gateway.s3.guards import DeleteConditions, ReadConditions, TagList, WriteConditions
 from gateway.s3.operations import (
     AbortMultipartUpload,
     BucketSetting,
@@ -28,7 +29,6 @@ from gateway.s3.operations import (
     CreateBucket,
     CreateMultipartUpload,
     DeleteBucket,
-    DeleteConditions,
     DeleteObject,
     DeleteObjects,
     GetObject,
@@ -44,15 +44,12 @@ from gateway.s3.operations import (
     PostObject,
     PutObject,
     RangeSpec,
-    ReadConditions,
     Reading,
     Source,
     Stored,
-    TagList,
     UploadPart,
     UploadPartCopy,
     Verb,
-    WriteConditions,
 )
 from gateway.s3.rules import Level
 from gateway.s3.target import quote, resolve

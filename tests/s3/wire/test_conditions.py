@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gateway.errors import ConditionFailed, GatewayError, ObjectMissing
 from gateway.model import UNCONDITIONAL, Condition, IfAbsent, IfVersion, Info
 from gateway.s3.conditions import Outcome, delete_pin, needs_current, range_applies, read_outcome, write_condition
-from gateway.s3.operations import DeleteConditions, ReadConditions, TagList, WriteConditions
+from gateway.s3.guards import DeleteConditions, ReadConditions, TagList, WriteConditions
 from tests.s3.wire.heads import info
 
 ETAGS = st.sampled_from(["a", "b", "c", ""])

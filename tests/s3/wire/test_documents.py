@@ -21,7 +21,8 @@ from gateway.s3.documents import (
     read_delete,
     seal_bucket_token,
 )
-from gateway.s3.operations import DeleteConditions, ListBuckets, TagList
+from gateway.s3.guards import DeleteConditions, TagList
+from gateway.s3.operations import ListBuckets
 from gateway.s3.seal import Sealer
 
 SEALER = Sealer([b"key"], "tokens")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import ContentHeaders, ETag, Info, Version
+from gateway.s3.guards import TagList
 from gateway.s3.head import Head
 from gateway.s3.headers import (
     Sent,
@@ -16,7 +17,6 @@ from gateway.s3.headers import (
     read_metadata,
     read_sent,
 )
-from gateway.s3.operations import TagList
 from gateway.s3.target import resolve
 from gateway.s3.validators import if_range, parse_tag_list
 from tests.s3.wire.heads import head
