@@ -149,7 +149,8 @@ class Receiver:
         self._check_sha256()
         if self._md5 is not None and self._md5.digest() != self._plan.md5:
             raise DigestWrong("The Content-MD5 you specified did not match what we received.")
-        claim = self._plan.checksum or self._trailing()
+        trailing = self._trailing()
+        claim = self._plan.checksum or trailing
         if claim is not None and self._digests[claim.algorithm].digest() != claim.value:
             raise DigestWrong(
                 f"The {claim.algorithm.value} you specified did not match the calculated checksum.",

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from botocore.awsrequest import AWSRequest
 
+from gateway.errors import GatewayError
 from gateway.s3.auth import AuthRules, Verifier
 from gateway.s3.head import Head
 from gateway.s3.proof import Proof
@@ -21,6 +22,14 @@ def verifier(rules: AuthRules | None = None) -> Verifier:
 def proof_of(head: Head, now_s: float, rules: AuthRules | None = None) -> Proof:
     rules = rules or AuthRules()
     return verifier(rules).authenticate(head, resolve(head, rules.domain), now_s)
+
+
+def sender_of(head: Head, now_s: float) -> str | None:
+    """Whose request this is; None if it is refused, or proves nothing because its query has become a path."""
+    try:
+        return proof_of(head, now_s).key_id
+    except GatewayError:
+        return None
 
 
 def head_of(method: str, url: str, headers: dict[str, str] | None = None) -> Head:

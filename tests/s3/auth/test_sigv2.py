@@ -21,7 +21,6 @@ from gateway.errors import (
     ArgumentInvalid,
     AuthorizationMalformed,
     ClockSkewed,
-    GatewayError,
     KeyIdUnknown,
     RequestInvalid,
     SignatureWrong,
@@ -29,7 +28,7 @@ from gateway.errors import (
 from gateway.s3.auth import AuthRules
 from gateway.s3.head import Head
 from gateway.s3.proof import Mechanism
-from tests.s3.auth.requests import head_of, head_of_botocore, meaning_of, proof_of, with_field
+from tests.s3.auth.requests import head_of, head_of_botocore, meaning_of, proof_of, sender_of, with_field
 from tests.s3.auth.signer import ACCESS_KEY, NOW_S, SECRET
 
 ALL = AuthRules(signature_v2="all", domain="s3.amazonaws.com")
@@ -96,15 +95,14 @@ def test_any_key_that_botocore_presigns_verifies(key: str) -> None:
 
 @settings(max_examples=200)
 @given(st.data())
-def test_one_changed_byte_of_a_presigned_url_is_refused(data: st.DataObject) -> None:
+def test_one_changed_byte_of_a_presigned_url_proves_nothing(data: st.DataObject) -> None:
     head = presigned("http://localhost/bucket/key?versionId=null", {"x-amz-meta-a": "b", "Content-Type": "text/plain"})
     at = data.draw(st.integers(1, len(head.target) - 1))
     other = data.draw(st.integers(33, 126).filter(lambda byte: byte != head.target[at]))
     changed = head.target[:at] + bytes([other]) + head.target[at + 1 :]
     if meaning_of(head.target) == meaning_of(changed):
         return
-    with pytest.raises(GatewayError):
-        proof_of(replace(head, target=changed), NOW_S)
+    assert sender_of(replace(head, target=changed), NOW_S) is None
 
 
 def test_a_plus_in_the_signature_may_stand_unescaped() -> None:
