@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from gateway.backends.signing import Request, Signer, sign
 from gateway.cli.options import Options
 from gateway.config import Address, Config, Secret, load
 from gateway.config.credentials import FILE_NAME, Credentials, read_credentials
@@ -93,8 +94,6 @@ def _proof(environ: Mapping[str, str], config: Config | None) -> Secret | Creden
 
 
 def _signed(endpoint: str, path: str, credentials: Credentials) -> Mapping[str, str]:
-    from gateway.backends.signing import Request, Signer, sign
-
     target = urlsplit(endpoint + path)
     signer = Signer(credentials.key_id, credentials.secret.reveal(), region="us-east-1")
     return sign(Request("GET", target.path, (), {"host": target.netloc}), signer, time.time())

@@ -1,6 +1,7 @@
 """`forebay serve`: runs a node; without a configuration it says how to use it."""
 
 import sys
+from collections.abc import Callable
 
 from gateway import __version__
 from gateway.cli.options import Options
@@ -11,19 +12,17 @@ from gateway.errors import ConfigInvalid
 
 def serve(options: Options) -> int:
     """Runs a node until it is told to stop; returns the exit code."""
-    from gateway.app import run
-
     if options.config is not None and options.local is not None:
         raise ConfigInvalid(["--local goes without --config: there, add a [[mount]]"])
     if options.config is not None:
-        return run(load(options.config, options.environ, options.sets))
+        return _run(load(options.config, options.environ, options.sets))
     config = embedded_default(local=options.local, environ=options.environ, sets=options.sets)
 
     def announce() -> None:
         sys.stdout.write(greeting(config))
         sys.stdout.flush()
 
-    return run(config, announce)
+    return _run(config, announce)
 
 
 def greeting(config: Config) -> str:
@@ -53,3 +52,10 @@ def greeting(config: Config) -> str:
         "",
     )
     return "\n".join(lines)
+
+
+def _run(config: Config, announce: Callable[[], None] | None = None) -> int:
+    # Loading all of a node takes a while: a mistake in the configuration is told before.
+    from gateway.app import run
+
+    return run(config, announce)

@@ -81,6 +81,13 @@ class LocalBackend:
     async def stat(self, key: Key) -> Info:
         return (await self._threads.run(partial(self._objects.look, key))).info
 
+    def _page(self, query: ListQuery) -> ListPage:
+        page = page_of(Walk(self._tree, query.prefix, roller(query)), query)
+        if not page.entries and not page.prefixes:
+            # A root that is gone looks like an empty one.
+            self._root.check()
+        return page
+
     @asynccontextmanager
     async def read(self, key: Key, span: Span | None, pin: Version | None) -> AsyncIterator[LocalReading]:
         reading = await self._threads.run(
@@ -93,9 +100,7 @@ class LocalBackend:
                 self._threads.later(reading.close)
 
     async def list(self, query: ListQuery) -> ListPage:
-        return await self._threads.run(
-            lambda: page_of(Walk(self._tree, query.prefix, roller(query)), query),
-        )
+        return await self._threads.run(partial(self._page, query))
 
     async def write(self, key: Key, body: Body, spec: WriteSpec) -> Info:
         check_sizes(body.size, spec, _CAPABILITIES)

@@ -1,0 +1,99 @@
+"""The admin application over real parts, asked without a socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from gateway.access.keys import Access
+from gateway.admin import AdminService, create
+from gateway.backends.signing import Request, Signer, sign
+from gateway.clock import ManualClock
+from gateway.config import Config
+from gateway.metrics import Metrics
+from gateway.mounts import Mounts
+from gateway.s3.auth import AuthRules, Verifier
+from gateway.settings import Settings
+
+TOKEN = "a-token-of-some-length"
+SECRET = "secret-of-every-key"
+HOST = "127.0.0.1:9001"
+
+
+def policy(action: str) -> dict[str, object]:
+    return {"statement": [{"effect": "Allow", "action": action, "resource": "*"}]}
+
+
+CONFIG: dict[str, object] = {
+    "node": {"name": "node-1"},
+    "admin": {"token": TOKEN},
+    "access_key": [
+        {"id": name, "secret": SECRET, "policy": name} for name in ("admin", "reader", "everything-but-admin")
+    ],
+    "policy": {
+        "admin": policy("admin:*"),
+        "reader": policy("admin:Read"),
+        "everything-but-admin": policy("*"),
+    },
+    "mount": [{"bucket": "demo", "backend": "memory"}],
+}
+
+
+@dataclass(slots=True)
+class AdminNode:
+    """An admin application and what stands behind it; `not_ready` is why it does not serve."""
+
+    client: httpx.AsyncClient
+    mounts: Mounts
+    metrics: Metrics
+    clock: ManualClock
+    not_ready: str | None = None
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        return await self.client.get(path, headers=dict(headers or {}))
+
+    def signed(self, key_id: str, path: str, secret: str = SECRET) -> dict[str, str]:
+        """The headers of a request that this key has signed."""
+        request = Request("GET", path, (), {"host": HOST})
+        return sign(request, Signer(key_id, secret, "us-east-1"), self.clock.now_s())
+
+
+def on_node(
+    directory: Path, scenario: Callable[[AdminNode], Awaitable[None]], changes: Mapping[str, object] | None = None
+) -> None:
+    """Runs the scenario against a node with `CONFIG`, changed section by section."""
+
+    async def run() -> None:
+        async with _opened(directory, Config.model_validate({**CONFIG, **(changes or {})})) as node:
+            await scenario(node)
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def _opened(directory: Path, config: Config) -> AsyncIterator[AdminNode]:
+    clock = ManualClock()
+    settings = Settings.open(directory, clock)
+    mounts = Mounts(config, settings, clock)
+    await mounts.open()
+    access = Access(config.access_key, config.policy, clock)
+    node: AdminNode
+    service = AdminService(
+        config=config,
+        mounts=mounts,
+        access=access,
+        verifier=Verifier(AuthRules(), access.secret_of),
+        metrics=Metrics(),
+        clock=clock,
+        not_ready=lambda: node.not_ready,
+        started_s=clock.monotonic_s(),
+    )
+    transport = httpx.ASGITransport(create(service))
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
+        node = AdminNode(client, mounts, service.metrics, clock)
+        yield node
+    await mounts.close()
+    settings.close()
