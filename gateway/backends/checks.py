@@ -8,6 +8,7 @@ from gateway.model import Condition, IfAbsent, IfVersion, Span, Unconditional, V
 
 
 def check_pin(version: Version, pin: Version | None) -> None:
+    """Raises `VersionChanged` if there is a pin and it is not this version."""
     if pin is not None and version != pin:
         raise VersionChanged
 
@@ -43,6 +44,7 @@ def check_copy_span(span: Span, size: int) -> None:
 
 
 def check_sizes(size: int, spec: WriteSpec, capabilities: Capabilities) -> None:
+    """Raises `ObjectTooLarge` or `MetadataTooLarge` for what this store cannot hold."""
     if size > capabilities.object_max:
         raise ObjectTooLarge(ProposedSize=size, MaxSizeAllowed=capabilities.object_max)
     metadata_size = sum(len(name) + len(value) for name, value in spec.metadata)
@@ -51,5 +53,6 @@ def check_sizes(size: int, spec: WriteSpec, capabilities: Capabilities) -> None:
 
 
 def check_part_size(size: int, capabilities: Capabilities) -> None:
+    """Raises `ObjectTooLarge` for a part of more bytes than this store takes."""
     if size > capabilities.part_max:
         raise ObjectTooLarge(ProposedSize=size, MaxSizeAllowed=capabilities.part_max)

@@ -45,6 +45,7 @@ class Naming(Protocol):
 
 
 def check_size(key: bytes) -> None:
+    """Raises `KeyTooLong` for more bytes than S3 allows."""
     if len(key) > KEY_SIZE_MAX:
         raise KeyTooLong(Size=len(key), MaxSizeAllowed=KEY_SIZE_MAX)
 
@@ -56,6 +57,7 @@ def check_reserved(key: bytes) -> None:
 
 
 def is_utf8(name: bytes) -> bool:
+    """Whether a name found in a store can be a key at all."""
     try:
         name.decode()
     except UnicodeDecodeError:

@@ -84,6 +84,7 @@ def beyond_cut(cut: bytes, prefix: bytes, delimiter: bytes) -> bytes | None:
 
 
 def after_key(key: bytes) -> bytes:
+    """The smallest bytes greater than `key`."""
     return key + b"\0"
 
 
@@ -94,10 +95,12 @@ def beyond(prefix: bytes) -> bytes | None:
 
 
 def seal(start: bytes) -> str:
+    """A token that resumes at the first key not below `start`."""
     return base64.urlsafe_b64encode(start).decode()
 
 
 def unseal(token: str) -> bytes:
+    """Where a token resumes; `ArgumentInvalid` if it is none."""
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
@@ -105,4 +108,5 @@ def unseal(token: str) -> bytes:
 
 
 def entry_of(key: Key, info: Info) -> Entry:
+    """How a listing shows the object that `stat` describes."""
     return Entry(key, info.version, info.size, info.modified_s, info.etag, info.checksum)

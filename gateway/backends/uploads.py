@@ -18,6 +18,7 @@ from gateway.errors import ArgumentInvalid, PartInvalid, PartOrderInvalid, PartT
 
 
 def check_number(number: int) -> None:
+    """Raises `ArgumentInvalid` unless a part may have this number."""
     if not 1 <= number <= PART_NUMBER_MAX:
         raise ArgumentInvalid(f"Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive")
 
@@ -50,11 +51,13 @@ def _match(listed: Part, stored: Part | None) -> Part:
 
 
 def page_of_parts(present: Iterable[Part], spec: WriteSpec, after: int, limit: int) -> PartPage:
+    """One page of an upload's parts, given in any order."""
     rest = sorted((part for part in present if part.number > after), key=lambda part: part.number)
     return PartPage(tuple(rest[:limit]), truncated=len(rest) > limit, spec=spec)
 
 
 def page_of_uploads(open_uploads: Iterable[UploadId], query: UploadQuery) -> UploadPage:
+    """One page of the open uploads, given in any order."""
     uploads: list[UploadId] = []
     prefixes: list[bytes] = []
     for upload in sorted(open_uploads, key=order):
@@ -73,6 +76,7 @@ def page_of_uploads(open_uploads: Iterable[UploadId], query: UploadQuery) -> Upl
 
 
 def order(upload: UploadId) -> tuple[bytes, int, str]:
+    """The order of open uploads: by key, then start, then native id."""
     return upload.key, upload.started_s, upload.native
 
 

@@ -98,6 +98,7 @@ def is_made(fd: int) -> bool:
 
 
 def mark_made(fd: int) -> None:
+    """Notes that this directory was made only because a key needed it (`is_made`)."""
     # Without attributes an empty directory that a crash leaves shows as an object; nothing else does.
     _set_attribute(fd, Note.MADE, b"")
 

@@ -83,6 +83,7 @@ class UploadRecord:
 
 
 def upload_record_of(text: bytes) -> UploadRecord | None:
+    """What the text of a record says; None if it is not one of ours."""
     try:
         fields = json.loads(text)
         checksum = fields.get("checksum")
@@ -99,10 +100,12 @@ def upload_record_of(text: bytes) -> UploadRecord | None:
 
 
 def tags_to_json(tags: Tags) -> bytes:
+    """Tags as they are kept beside an object."""
     return json.dumps(tags, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def tags_of(text: bytes) -> Tags:
+    """Tags as they were kept; none if the text is not ours."""
     try:
         return _pairs(json.loads(text))
     except (ValueError, TypeError):

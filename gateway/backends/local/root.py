@@ -112,6 +112,7 @@ class Root:
 
 
 def path(*names: bytes) -> bytes:
+    """The names joined to a path below the root; without names the root itself."""
     return b"/".join(names) or b"."
 
 

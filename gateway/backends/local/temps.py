@@ -111,6 +111,7 @@ class Temp:
 
 
 def remove(root: Root, name: bytes) -> None:
+    """Removes a temporary file, which may be gone already."""
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=root.fd)
 

@@ -136,6 +136,7 @@ class Uploads:
 
 
 def part_name(part: Part) -> bytes:
+    """The file name of a part, which tells all that is known of it."""
     name = f"{part.number:05}-{part.etag}-{part.size}"
     if part.checksum is not None:
         name += f"-{part.checksum.algorithm.value}-{part.checksum.value.hex()}"
