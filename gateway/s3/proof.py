@@ -1,6 +1,6 @@
 """What a request's authentication came to, before anyone asks what it is allowed to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -23,7 +23,7 @@ class ChunkSeed:
     `date` is `YYYYMMDDTHHMMSSZ`, `scope` is `YYYYMMDD/region/s3/aws4_request`, `signature` 64 hex digits.
     """
 
-    signing_key: bytes
+    signing_key: bytes = field(repr=False)
     date: str
     scope: str
     signature: str

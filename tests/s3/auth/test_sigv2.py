@@ -28,11 +28,11 @@ from gateway.errors import (
 from gateway.s3.auth import AuthRules
 from gateway.s3.head import Head
 from gateway.s3.proof import Mechanism
+from tests.s3.auth.addresses import KEYS
 from tests.s3.auth.requests import head_of, head_of_botocore, meaning_of, proof_of, sender_of, with_field
 from tests.s3.auth.signer import ACCESS_KEY, NOW_S, SECRET
 
 ALL = AuthRules(signature_v2="all", domain="s3.amazonaws.com")
-KEYS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=40)
 
 
 class _Presigner(HmacV1QueryAuth):  # type: ignore[misc]  # botocore has no types
