@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gateway.backends.base import Backend, ListQuery, UploadQuery
 from gateway.backends.open import open_backend
 from gateway.clock import Clock
 from gateway.config import Config, MountConfig, PlaceConfig
+from gateway.config.places import BackendOptions
 from gateway.errors import (
     AccessRefused,
     BucketMissing,
@@ -28,17 +29,21 @@ from gateway.settings import Settings
 FILE_OWNER = "forebay"
 """The user that buckets of the configuration file belong to."""
 
+Opener = Callable[[str, str, BackendOptions], Backend]
+"""Opens the store of a kind, at a uri, with its options; called in a thread."""
+
 log = logging.getLogger(__name__)
 
 
 class Mounts:
     """All buckets of this node. Changes are made one at a time and are in the settings before they are answered."""
 
-    def __init__(self, config: Config, settings: Settings, clock: Clock) -> None:
+    def __init__(self, config: Config, settings: Settings, clock: Clock, opener: Opener = open_backend) -> None:
         self._declared = config.mount
         self._new_buckets = config.new_buckets
         self._settings = settings
         self._clock = clock
+        self._opener = opener
         self._changing = asyncio.Lock()
         self._mounts: dict[Bucket, Mount] = {}
 
@@ -143,7 +148,7 @@ class Mounts:
         self._mounts[bucket] = Mount(
             bucket=bucket,
             place=declared,
-            backend=await _opened(declared),
+            backend=await self._opened(declared),
             owner=FILE_OWNER,
             created_s=row.created_s,
             writable=declared.writes == "through",
@@ -167,7 +172,7 @@ class Mounts:
         return Mount(
             bucket=bucket,
             place=place,
-            backend=await _opened(place),
+            backend=await self._opened(place),
             owner=row.owner,
             created_s=row.created_s,
             writable=True,
@@ -175,9 +180,8 @@ class Mounts:
             tags=row.tags,
         )
 
-
-async def _opened(place: PlaceConfig) -> Backend:
-    return await asyncio.to_thread(open_backend, place.backend, place.uri, place.options)
+    async def _opened(self, place: PlaceConfig) -> Backend:
+        return await asyncio.to_thread(self._opener, place.backend, place.uri, place.options)
 
 
 async def _require_empty(mount: Mount) -> None:

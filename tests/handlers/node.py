@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 from xml.etree import ElementTree
 
 from gateway.access.keys import Access
+from gateway.backends.base import Backend
 from gateway.backends.memory import MemoryBackend
 from gateway.budget import Budget
 from gateway.clock import ManualClock
@@ -96,8 +97,12 @@ class Reply:
 class Node:
     """One node; every call is one request answered to its end."""
 
-    def __init__(self, data_dir: Path, config: Mapping[str, object] = CONFIG) -> None:
+    def __init__(
+        self, data_dir: Path, config: Mapping[str, object] = CONFIG, store: Callable[[], Backend] = MemoryBackend
+    ) -> None:
+        """`store` makes the backend of each bucket."""
         self.clock = ManualClock()
+        self._store = store
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self.service = self._runner.run(self._open(data_dir, Config.model_validate(config)))
@@ -110,11 +115,6 @@ class Node:
     ) -> None:
         self._runner.run(self._stack.aclose())
         self._runner.close()
-
-    def backend(self, bucket: str) -> MemoryBackend:
-        backend = next(mount.backend for mount in self.service.mounts.all() if mount.bucket == bucket)
-        assert isinstance(backend, MemoryBackend)
-        return backend
 
     def run(self, scenario: Coroutine[None, None, T]) -> T:
         """Runs a scenario of several requests at once."""
@@ -143,20 +143,29 @@ class Node:
         user: str | None = "root",
         payload: str = "UNSIGNED-PAYLOAD",
     ) -> Reply:
-        fields = {"host": "s3.test", **(headers or {})}
-        if isinstance(body, bytes):
-            fields.setdefault("content-length", str(len(body)))
         incoming = body if isinstance(body, Body) else Body([body or b""])
-        head = Head(
-            method, target.encode(), tuple((name.encode(), value.encode("latin-1")) for name, value in fields.items())
-        )
+        sized = {"content-length": str(len(body))} if isinstance(body, bytes) else {}
+        head = _head(method, target, {**sized, **(headers or {})})
         proof = ANONYMOUS if user is None else Proof(Mechanism.V4_HEADER, user, payload)
         try:
             answer = await self._answer(head, proof, incoming)
         except GatewayError as error:
             row = row_of(error)
             return Reply(row.status, {**error.details, **dict(fields_of(error))}, str(error).encode(), row.code)
-        return await received(answer)
+        return await self.finished(answer)
+
+    async def begun(self, method: str, target: str, headers: Mapping[str, str]) -> Answer:
+        """The answer as it is handed to the server, its body still to be sent."""
+        return await self._answer(_head(method, target, headers), Proof(Mechanism.V4_HEADER, "root"), Body([]))
+
+    async def finished(self, answer: Answer) -> Reply:
+        """What a client has when the last byte was sent."""
+        async with answer.held or AsyncExitStack():
+            body = answer.body
+            if answer.stream is not None:
+                body = b"".join([bytes(piece) async for piece in answer.stream])
+                assert answer.size is None or answer.size == len(body)
+        return Reply(answer.status, dict(answer.fields), body, size=answer.size)
 
     async def _answer(self, head: Head, proof: Proof, incoming: Body) -> Answer:
         service = self.service
@@ -172,7 +181,7 @@ class Node:
     async def _open(self, data_dir: Path, config: Config) -> Service:
         settings = Settings.open(data_dir, self.clock)
         self._stack.callback(settings.close)
-        mounts = Mounts(config, settings, self.clock)
+        mounts = Mounts(config, settings, self.clock, lambda kind, uri, options: self._store())
         await mounts.open()
         self._stack.push_async_callback(mounts.close)
         hashers = ThreadPoolExecutor(1)
@@ -191,18 +200,14 @@ class Node:
             region=config.s3.region,
         )
 
-    def change_service(self, **changes: float | str) -> None:
-        self.service = replace(self.service, **changes)  # type: ignore[arg-type]  # the test names fields that fit
+    def change_service(self, *, slow_answer_s: float) -> None:
+        self.service = replace(self.service, slow_answer_s=slow_answer_s)
 
 
-async def received(answer: Answer) -> Reply:
-    """The whole answer, as after the last byte was sent."""
-    async with answer.held or AsyncExitStack():
-        body = answer.body
-        if answer.stream is not None:
-            body = b"".join([bytes(piece) async for piece in answer.stream])
-            assert answer.size is None or answer.size == len(body)
-    return Reply(answer.status, dict(answer.fields), body, size=answer.size)
+def _head(method: str, target: str, headers: Mapping[str, str]) -> Head:
+    fields = {"host": "s3.test", **headers}
+    encoded = tuple((name.encode(), value.encode("latin-1")) for name, value in fields.items())
+    return Head(method, target.encode(), encoded)
 
 
 def md5_of(body: bytes) -> str:
