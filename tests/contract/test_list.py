@@ -48,9 +48,7 @@ async def paged(backend: Backend, query: ListQuery, limit: int) -> list[bytes]:
     items: list[bytes] = []
     token: str | None = None
     while True:
-        page = await backend.list(
-            ListQuery(query.prefix, query.delimiter, query.start_after, token=token, limit=limit)
-        )
+        page = await backend.list(ListQuery(query.prefix, query.delimiter, query.start_after, token=token, limit=limit))
         found = sorted([*(entry.key for entry in page.entries), *page.prefixes])
         assert len(found) == limit or page.token is None
         assert not items or not found or found[0] > items[-1]

@@ -140,7 +140,8 @@ async def test_of_racing_creators_one_wins(store: Store) -> None:
         for number in range(20):
             key = Key(b"folder/%d" % number)
             outcomes = await _race(
-                [(one, b"one", WriteSpec(condition=IfAbsent())), (other, b"other", WriteSpec(condition=IfAbsent()))], key
+                [(one, b"one", WriteSpec(condition=IfAbsent())), (other, b"other", WriteSpec(condition=IfAbsent()))],
+                key,
             )
             assert sorted(outcomes.values()) == [False, True]
             (winner,) = (name for name, won in outcomes.items() if won)

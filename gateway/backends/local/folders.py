@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -47,7 +47,8 @@ class Folders:
                     return act(folder)
             except FileNotFoundError:
                 self._root.check()
-                self._make(folders)
+                with suppress(FileNotFoundError):
+                    self._make(folders)
         raise Conflict
 
     def prune(self, folders: Sequence[bytes]) -> None:
@@ -151,21 +152,22 @@ class Folders:
         return None if text is None else record_of(text)
 
     def _make(self, folders: Sequence[bytes]) -> None:
-        for depth in range(1, len(folders) + 1):
+        made = [depth for depth in range(len(folders)) if self._make_missing(folders, depth)]
+        # The first of these writes all of them on a file system with a journal; the others cost little.
+        for depth in made:
+            with self._root.folder(folders[:depth]) as parent:
+                os.fsync(parent)
+
+    def _make_missing(self, folders: Sequence[bytes], depth: int) -> bool:
+        """Makes `folders[depth]` in those before it; False if it was there."""
+        with self._root.folder(folders[:depth]) as parent:
             try:
-                with self._root.folder(folders[:depth]):
-                    continue
+                os.close(os.open(folders[depth], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent))
             except FileNotFoundError:
-                pass
-            try:
-                with self._root.folder(folders[: depth - 1]) as parent:
-                    self._make_one(parent, folders[depth - 1])
-                    os.fsync(parent)
-            except FileExistsError:
-                continue
-            except FileNotFoundError:
-                # Somebody removes what we make: `within` begins again.
-                return
+                with suppress(FileExistsError):
+                    self._make_one(parent, folders[depth])
+                return True
+            return False
 
     def _make_one(self, parent: int, name: bytes) -> None:
         if not self._naming.folders_are_keys:
@@ -208,5 +210,6 @@ class Folders:
 
 
 def is_empty(folder: int) -> bool:
+    """Whether an open directory holds no entry at all."""
     with os.scandir(folder) as entries:
         return next(entries, None) is None

@@ -1,7 +1,7 @@
 """What is kept beside the bytes of an object or an upload, as JSON text."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from gateway.model import (
     Algorithm,
@@ -16,6 +16,8 @@ from gateway.model import (
     Tags,
     Version,
 )
+
+_CONTENT_FIELDS = tuple(field.name for field in fields(ContentHeaders))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,19 @@ class Record:
 def record_of(text: bytes) -> Record | None:
     """None for text that is no record: the object then counts as found, not written."""
     try:
-        fields = json.loads(text)
-        checksum = fields.get("checksum")
+        told = json.loads(text)
+        checksum = told.get("checksum")
         info = Info(
-            version=Version(fields["version"].encode("ascii")),
-            size=int(fields["size"]),
-            modified_s=int(fields["modified_s"]),
-            etag=ETag(fields["etag"]),
-            content=ContentHeaders(**fields.get("content", {})),
-            metadata=_pairs(fields.get("metadata", ())),
+            version=Version(told["version"].encode("ascii")),
+            size=int(told["size"]),
+            modified_s=int(told["modified_s"]),
+            etag=ETag(told["etag"]),
+            content=ContentHeaders(**told.get("content", {})),
+            metadata=_pairs(told.get("metadata", ())),
             checksum=checksum and _checksum_of(**checksum),
-            parts=tuple(PartRun(count, size) for count, size in fields.get("parts", ())),
+            parts=tuple(PartRun(count, size) for count, size in told.get("parts", ())),
         )
-        return Record(info, fields.get("upload"))
+        return Record(info, told.get("upload"))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -85,14 +87,14 @@ class UploadRecord:
 def upload_record_of(text: bytes) -> UploadRecord | None:
     """What the text of a record says; None if it is not one of ours."""
     try:
-        fields = json.loads(text)
-        checksum = fields.get("checksum")
+        told = json.loads(text)
+        checksum = told.get("checksum")
         return UploadRecord(
-            key=fields["key"].encode(),
-            started_s=int(fields["started_s"]),
-            content=ContentHeaders(**fields.get("content", {})),
-            metadata=_pairs(fields.get("metadata", ())),
-            tags=_pairs(fields.get("tags", ())),
+            key=told["key"].encode(),
+            started_s=int(told["started_s"]),
+            content=ContentHeaders(**told.get("content", {})),
+            metadata=_pairs(told.get("metadata", ())),
+            tags=_pairs(told.get("tags", ())),
             checksum=checksum and ChecksumSpec(Algorithm(checksum[0]), ChecksumType(checksum[1])),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -112,13 +114,14 @@ def tags_of(text: bytes) -> Tags:
         return ()
 
 
-def _dump(**fields: object) -> bytes:
-    told = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
+def _dump(**values: object) -> bytes:
+    told = {name: value for name, value in values.items() if value not in (None, (), [], {})}
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _content_fields(content: ContentHeaders) -> dict[str, str]:
-    return {name: value for name, value in asdict(content).items() if value is not None}
+    told = ((name, getattr(content, name)) for name in _CONTENT_FIELDS)
+    return {name: value for name, value in told if value is not None}
 
 
 def _checksum_fields(checksum: Checksum) -> dict[str, str | int]:
