@@ -20,7 +20,7 @@ from gateway.clock import ManualClock
 from gateway.config import Config
 from gateway.errors import BodyIncomplete, GatewayError
 from gateway.handlers import handle
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import Answer, Call, Incoming
 from gateway.handlers.service import Service
 from gateway.mounts import Mounts
 from gateway.s3.auth import AuthRules, Verifier, client_address
@@ -158,6 +158,11 @@ class Node:
         """The answer as it is handed to the server, its body still to be sent."""
         return await self._answer(_head(method, target, headers), Proof(Mechanism.V4_HEADER, "root"), Body([]))
 
+    async def begun_stream(self, target: str, client: Incoming, size: int) -> Answer:
+        """A PUT of `size` bytes whose body comes from `client`."""
+        head = _head("PUT", target, {"content-length": str(size)})
+        return await self._answer(head, Proof(Mechanism.V4_HEADER, "root"), client)
+
     async def finished(self, answer: Answer) -> Reply:
         """What a client has when the last byte was sent."""
         async with answer.held or AsyncExitStack():
@@ -167,7 +172,7 @@ class Node:
                 assert answer.size is None or answer.size == len(body)
         return Reply(answer.status, dict(answer.fields), body, size=answer.size)
 
-    async def _answer(self, head: Head, proof: Proof, incoming: Body) -> Answer:
+    async def _answer(self, head: Head, proof: Proof, incoming: Incoming) -> Answer:
         service = self.service
         now_s = self.clock.now_s()
         target = resolve(head, service.domain)
