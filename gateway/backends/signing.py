@@ -6,6 +6,7 @@
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _SERVICE = "s3"
 _SIGNING_KEYS_MAX = 1000
+_BLANKS = re.compile("[ \t]+")
+"""Not `str.split`, which also takes letters of latin-1 for blanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def sign(request: Request, signer: Signer, now_s: float) -> dict[str, str]:
     added = {"x-amz-date": stamp, "x-amz-content-sha256": request.payload}
     if signer.session_token is not None:
         added["x-amz-security-token"] = signer.session_token
-    signed = {name.lower(): " ".join(value.split()) for name, value in request.headers.items()} | added
+    signed = {name.lower(): _BLANKS.sub(" ", value.strip(" \t")) for name, value in request.headers.items()} | added
     names = ";".join(sorted(signed))
     canonical = "\n".join(
         (
