@@ -82,8 +82,8 @@ class Signer:
 class Wire:
     """One node reached through bare sockets; every request is signed and has a connection of its own."""
 
-    def __init__(self, node: Node) -> None:
-        self.signer = Signer(node.access_key, node.secret_key)
+    def __init__(self, node: Node, signer: Signer | None = None) -> None:
+        self.signer = signer or Signer(node.access_key, node.secret_key)
         self._host, self._port = "127.0.0.1", node.s3_port
         self._trust = ssl.create_default_context(cafile=str(node.ca_file)) if node.ca_file else None
 

@@ -1,0 +1,1 @@
+"""Every row of the S3 surface, asked of a real node through a real socket."""
