@@ -62,7 +62,7 @@ class Root:
         fd = os.open(path(*folders), _OPEN_FOLDER, dir_fd=self.fd)
         try:
             if folders and not self.is_inside(fd):
-                raise NotADirectoryError
+                raise NotADirectoryError(errno.ENOTDIR, "a symlink leads out of the root")
             yield fd
         finally:
             os.close(fd)

@@ -27,7 +27,7 @@ WORTH_KEEPING = 1_000
 SETTLED_NS = 1_000_000_000
 """A directory changed within this time before it was read may change again without its time telling."""
 
-_Identity = tuple[int, int, int]
+_Identity = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +114,18 @@ class LocalTree:
         try:
             with self._root.folder(self._naming.folders(folder)) as fd:
                 status = os.fstat(fd)
-                identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
+                changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+                identity = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
                 window = self._windows.find(identity, start)
                 if window is None:
                     # The time is taken before the names are: what changes meanwhile counts as unsettled.
-                    is_settled = status.st_mtime_ns < time_ns() - SETTLED_NS
+                    is_settled = changed_ns < time_ns() - SETTLED_NS
                     names, is_last = smallest((name for name in self._steps(fd, folder) if name >= start), WINDOW_SIZE)
                     window = Window(start, names, is_last)
                     if is_settled and len(names) >= WORTH_KEEPING:
                         self._windows.keep(identity, window)
                 return window
         except _GONE:
-            if not folder:
-                self._root.check()
             return Window(start, [], is_last=True)
 
     def _steps(self, fd: int, folder: bytes) -> Iterator[bytes]:
@@ -141,10 +140,8 @@ class LocalTree:
                     continue
                 if not folder and name.startswith(RESERVED):
                     continue
-                is_folder = entry.is_dir()
-                if not is_folder and not entry.is_file():
-                    continue
-                if is_folder and entry.is_symlink() and is_loop(fd, name):
+                is_folder = _is_folder(entry)
+                if is_folder is None or (is_folder and entry.is_symlink() and is_loop(fd, name)):
                     continue
                 step = self._naming.step(name, is_folder=is_folder)
                 if step is not None:
@@ -152,6 +149,15 @@ class LocalTree:
 
 
 _GONE = (FileNotFoundError, NotADirectoryError, KeyUnusable, KeyTooLong)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool | None:
+    """None for what is neither directory nor regular file, symlinks followed."""
+    try:
+        return True if entry.is_dir() else (False if entry.is_file() else None)
+    except OSError:
+        # A symlink that leads nowhere.
+        return None
 
 
 class _Loops:
