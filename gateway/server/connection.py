@@ -78,7 +78,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # Written means sent: pieces are views of buffers that their givers use again.
-        transport.set_write_buffer_limits(high=0)
+        # uvloop's TLS (0.23) takes an empty buffer for a full one when the limit is 0, and never resumes;
+        # there the bytes were encrypted into a buffer of its own, so the last one may wait.
+        transport.set_write_buffer_limits(high=1 if self.scheme == "https" else 0, low=0)
         self._door.metrics.s3_connections.inc()
         if len(self.connections) > self._door.connections_max:
             self._refuse(SlowDown("The gateway has as many connections as it may have."))
