@@ -1,5 +1,6 @@
 """A directory of very many names: bounded memory, bounded time, and never a stale page."""
 
+import asyncio
 import os
 import random
 import time
@@ -87,7 +88,7 @@ async def test_a_kept_window_never_hides_a_change(tmp_path: Path, monkeypatch: p
         for number in range(20):
             key = b"flat/%d" % number
             # The time of the directory must lie behind, else nothing is kept and nothing is tried.
-            time.sleep(0.025)
+            await asyncio.sleep(0.025)
             assert key not in await pages(backend, b"flat/", 3)
             await put(backend, key)
             assert key in await pages(backend, b"flat/", 3)
