@@ -33,6 +33,7 @@ from gateway.settings import Settings
 HASHERS = 2
 """Threads that hash bodies; hashing holds the GIL only for moments, so more would only fight for cores."""
 LAG_EVERY_S = 1.0
+EXPOSED_EVERY_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +117,8 @@ class Node:
         async with asyncio.TaskGroup() as tasks:
             doors = [tasks.create_task(listener.run()) for listener in self._listeners]
             chores = [tasks.create_task(self._measure_lag())]
+            if _is_admin_exposed(self._config):
+                chores.append(tasks.create_task(_keep_warning()))
             if self._certificate is not None:
                 chores.append(tasks.create_task(self._certificate.keep_fresh()))
             for listener in self._listeners:
@@ -198,6 +201,17 @@ def _service(config: Config, settings: Settings, mounts: Mounts, hashers: Thread
         region=config.s3.region,
         domain=config.listen.domain,
     )
+
+
+def _is_admin_exposed(config: Config) -> bool:
+    return config.listen.tls_cert is None and not config.listen.admin.is_loopback
+
+
+async def _keep_warning() -> None:
+    """Says again and again what makes credentials readable on the way; until cancelled."""
+    while True:
+        log.warning("the admin port listens beyond loopback without TLS")
+        await asyncio.sleep(EXPOSED_EVERY_S)
 
 
 def _certificate(config: Config) -> Certificate | None:

@@ -20,6 +20,8 @@ ETag = NewType("ETag", str)
 MIB = 1024 * 1024
 KEY_SIZE_MAX = 1024
 """Bytes of a key ("Amazon S3 User Guide", Naming Amazon S3 objects)."""
+PART_NUMBER_MAX = 10_000
+"""Parts of an upload are numbered from 1 to here ("Amazon S3 User Guide", multipart upload limits)."""
 PIECE_SIZE_MAX = MIB
 """No stream between two parts of the gateway carries a larger piece."""
 

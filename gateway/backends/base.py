@@ -23,7 +23,6 @@ from gateway.model import (
     Version,
 )
 
-PART_NUMBER_MAX = 10_000
 PART_SIZE_MIN = 5 * 1024 * 1024
 RESERVED = b".forebay"
 """The first segment of every name the gateway keeps for itself at a mount's root."""

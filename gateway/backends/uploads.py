@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.backends.base import (
-    PART_NUMBER_MAX,
     PART_SIZE_MIN,
     Part,
     PartPage,
@@ -15,6 +14,7 @@ from gateway.backends.base import (
 )
 from gateway.backends.listing import beyond_cut, common_prefix
 from gateway.errors import ArgumentInvalid, PartInvalid, PartOrderInvalid, PartTooSmall, RequestInvalid
+from gateway.model import PART_NUMBER_MAX
 
 
 def check_number(number: int) -> None:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import DigestWrong, PartInvalid, PartOrderInvalid, UploadMissing, XmlMalformed
-from gateway.model import Algorithm, Bucket, Checksum, ChecksumSpec, ETag, Key
+from gateway.model import PART_NUMBER_MAX, Algorithm, Bucket, Checksum, ChecksumSpec, ETag, Key
 from gateway.s3 import checksums, xml
 from gateway.s3.dates import xml_date
 from gateway.s3.documents import Owner, checksum_elements, key_text, owner_element
 from gateway.s3.headers import quoted
 from gateway.s3.listing import Names
-from gateway.s3.object_rules import PART_NUMBER_MAX
 from gateway.s3.operations import ListMultipartUploads, ListParts
 from gateway.s3.parameters import invalid, parse_integer
 from gateway.s3.seal import Sealer, pack, unpack

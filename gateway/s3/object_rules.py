@@ -1,7 +1,7 @@
 """The operations of objects but for uploads in parts: what selects them, what they read."""
 
 from gateway.errors import ArgumentInvalid, GatewayError, RequestInvalid, Unsupported
-from gateway.model import Bucket, ChecksumSpec, ChecksumType, Key
+from gateway.model import PART_NUMBER_MAX, Bucket, ChecksumSpec, ChecksumType, Key
 from gateway.s3.checksums import algorithm_of
 from gateway.s3.headers import Sent
 from gateway.s3.names import check_key
@@ -33,7 +33,6 @@ from gateway.s3.validators import (
 )
 
 COPY_SOURCE = "x-amz-copy-source"
-PART_NUMBER_MAX = 10_000
 OVERRIDES = {
     f"response-{name}": name
     for name in (

@@ -83,6 +83,7 @@ class Connection(HttpToolsProtocol):
         transport.set_write_buffer_limits(high=1 if self.scheme == "https" else 0, low=0)
         self._door.metrics.s3_connections.inc()
         if len(self.connections) > self._door.connections_max:
+            self._door.metrics.s3_refused.labels(reason="connections").inc()
             self._refuse(SlowDown("The gateway has as many connections as it may have."))
             return
         self.timeout_keep_alive_task = self.loop.call_later(IDLE_MAX_S, self.timeout_keep_alive_handler)

@@ -67,7 +67,12 @@ class Door:
         request = _Request(secrets.token_hex(8).upper(), self._clock.monotonic_s())
         self.metrics.s3_requests_in_progress.inc()
         try:
-            await self._attempt(exchange, request)
+            if exchange.head.target == READY_TARGET and exchange.head.method in ("GET", "HEAD"):
+                # Answered out of turn: a busy node is still one that serves.
+                request.operation = "Ready"
+                await self._send(exchange, self._readiness(), request)
+            else:
+                await self._attempt(exchange, request)
         except ClientGone:
             request.error = "ClientGone"
         except asyncio.CancelledError:
@@ -106,8 +111,6 @@ class Door:
 
     async def _result(self, exchange: Exchange, request: _Request) -> Answer:
         head = exchange.head
-        if head.target == READY_TARGET and head.method in ("GET", "HEAD"):
-            return self._readiness()
         service = self._service
         now_s = self._clock.now_s()
         target = resolve(head, service.domain)
