@@ -22,6 +22,11 @@ def content_of(recipe: str) -> bytes:
     return random.Random(int(seed)).randbytes(int(size))
 
 
+def say(*words: str) -> None:
+    sys.stdout.write(" ".join(words) + "\n")
+    sys.stdout.flush()
+
+
 async def change(backend: Backend, key: Key, recipe: str, chance: random.Random) -> None:
     if recipe == "-":
         await backend.delete(key, None)
@@ -41,9 +46,9 @@ async def writer(backend: Backend, number: int, chance: random.Random) -> None:
         key = chance.choice(keys)
         size = 0 if key.endswith("/") else chance.choice([*SIZES, PART_SIZE_MIN + 77])
         recipe = "-" if chance.random() < 0.3 else f"{chance.randrange(10**6)}:{size}"
-        print("start", key, recipe, flush=True)
+        say("start", key, recipe)
         await change(backend, Key(key.encode()), recipe, chance)
-        print("done", key, recipe, flush=True)
+        say("done", key, recipe)
 
 
 async def main(root: str, naming: str, seed: str) -> None:

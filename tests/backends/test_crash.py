@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ def crash(root: Path, naming: str, seed: int, allowed: Allowed) -> None:
             note(line, allowed)
             if count == last_line:
                 worker.kill()
+    assert worker.returncode == -signal.SIGKILL
 
 
 def note(line: str, allowed: Allowed) -> None:

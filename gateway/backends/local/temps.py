@@ -48,8 +48,14 @@ class Temp:
 
     def append(self, piece: bytes | memoryview) -> None:
         """Writes the bytes and adds them to the MD5."""
+        self.hash(piece)
+        self.write(piece)
+
+    def hash(self, piece: bytes | memoryview) -> None:
+        self._md5.update(piece)
+
+    def write(self, piece: bytes | memoryview) -> None:
         rest = memoryview(piece)
-        self._md5.update(rest)
         while rest:
             rest = rest[os.write(self.fd, rest) :]
 

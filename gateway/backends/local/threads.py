@@ -41,6 +41,17 @@ class Threads:
                 await asyncio.wait([future])
             raise
 
+    async def together(self, *works: Callable[[], None]) -> None:
+        """As `settle`, for several works at the same time."""
+        futures = [asyncio.wrap_future(self._pool.submit(_translated, work)) for work in works]
+        try:
+            await asyncio.wait(futures)
+        finally:
+            # Returns at once unless the first wait was cancelled.
+            await asyncio.wait(futures)
+        for future in futures:
+            future.result()
+
     def later(self, work: Callable[[], None]) -> None:
         """Work nobody waits for and that cannot fail, such as closing a file."""
         self._pool.submit(work)
