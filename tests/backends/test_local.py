@@ -10,6 +10,8 @@ import pytest
 from gateway.backends.base import Backend, ListQuery, WriteSpec
 from gateway.backends.etags import opaque_etag
 from gateway.backends.local import LocalBackend
+from gateway.backends.local.root import Root
+from gateway.backends.local.temps import Temp
 from gateway.config.places import LocalOptions
 from gateway.errors import KeyUnusable, ObjectMissing, RootMissing, StorageFull, VersionChanged
 from gateway.model import MIB, ContentHeaders, IfAbsent, Key
@@ -321,6 +323,18 @@ async def test_versions_differ_though_the_file_number_comes_again(store: Store) 
             versions.add((await put(backend, b"object", b"x")).version)
             await backend.delete(Key(b"object"), None)
         assert len(versions) == 300
+
+
+def test_contents_stamped_at_once_have_different_times(root: Path) -> None:
+    directory = Root(str(root))
+    times = set()
+    for _ in range(200):
+        temp = Temp(directory)
+        temp.append(b"x")
+        times.add(temp.stamp().st_mtime_ns)
+        temp.close()
+    directory.close()
+    assert len(times) == 200
 
 
 def test_opening_makes_the_directory(tmp_path: Path) -> None:
