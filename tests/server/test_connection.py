@@ -1,26 +1,11 @@
 """The connection, driven by bytes on a transport of our own: every cut of a stream means the same requests."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any
-
-import h11
-import uvloop
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from uvicorn import Config
-from uvicorn.server import ServerState
 
-from gateway.errors import GatewayError
-from gateway.handlers.call import Answer
-from gateway.metrics import Metrics
-from gateway.s3 import errors as s3_errors
-from gateway.s3.head import Head
 from gateway.server import framing
 from gateway.server.connection import Connection
-from gateway.server.exchange import Exchange
+from tests.server.conversation import Peer, converse, cuts
 
 PUT = (
     b"PUT /train/a//b%20c?x=1 HTTP/1.1\r\nHost: example.org\r\nX-Amz-Date:  20260101T000000Z \r\n"
@@ -31,116 +16,6 @@ CHUNKED = (
     b"5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nx-trailer: y\r\n\r\n"
 )
 GET = b"GET /train/\xc3\xa9?prefix=%2F HTTP/1.1\r\nHost: example.org\r\n\r\n"
-
-
-class Pipe(asyncio.Transport):
-    """A transport that remembers what was written and can be closed from both sides."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = bytearray()
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return default
-
-
-@dataclass
-class Seen:
-    """One request as it came out of the connection."""
-
-    head: Head
-    body: bytes
-    error: str = ""
-
-
-@dataclass
-class Listener:
-    """Stands where the door stands; answers 200 with the body's length after reading all of it."""
-
-    connections_max: int = 100
-    metrics: Metrics = field(default_factory=Metrics)
-    seen: list[Seen] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-
-    async def answer(self, exchange: Exchange) -> None:
-        seen = Seen(exchange.head, b"")
-        try:
-            while (chunk := await exchange.chunk()) is not None:
-                seen.body += chunk
-        except GatewayError as error:
-            seen.error = type(error).__name__
-        self.seen.append(seen)
-        await exchange.send(Answer(200, body=b"%d" % len(seen.body)))
-
-    def refusal(self, error: GatewayError, default_fields: list[tuple[bytes, bytes]]) -> bytes:
-        self.refused.append(s3_errors.row_of(error).code)
-        return b"HTTP/1.1 400 Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-
-
-@dataclass
-class Outcome:
-    seen: list[Seen]
-    refused: list[str]
-    written: bytes
-    closed: bool
-
-
-def converse(segments: Sequence[bytes], *, then: Callable[[Connection], None] | None = None) -> Outcome:
-    """Feeds the segments to a fresh connection, one loop turn each, and tells what came of them."""
-    return _run(_converse(segments, then))
-
-
-async def _converse(segments: Sequence[bytes], then: Callable[[Connection], None] | None) -> Outcome:
-    door = Listener()
-    config = Config(door, ws="none", interface="asgi3", lifespan="off", log_config=None)  # type: ignore[arg-type]
-    connection = Connection(config, ServerState(), {})
-    pipe = Pipe()
-    connection.connection_made(pipe)
-    for segment in segments:
-        if not pipe.closed:
-            connection.data_received(segment)
-        await _turns()
-    if then is not None:
-        then(connection)
-        await _turns()
-    outcome = Outcome(door.seen, door.refused, bytes(pipe.written), pipe.closed)
-    connection.connection_lost(None)
-    await _turns()
-    return outcome
-
-
-async def _turns() -> None:
-    for _ in range(12):
-        await asyncio.sleep(0)
-
-
-def _run(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
-
-
-def cuts(data: bytes, places: set[int]) -> list[bytes]:
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:stop] for start, stop in pairwise(edges) if start < stop]
 
 
 @settings(max_examples=60, deadline=None)
@@ -279,40 +154,6 @@ def test_an_upgrade_is_not_offered_and_the_request_is_answered() -> None:
     outcome = converse([b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"])
     assert outcome.written.startswith(b"HTTP/1.1 200 OK")
     assert outcome.closed
-
-
-class Peer:
-    """What h11 makes of the same bytes: the requests it finds complete, with their bodies."""
-
-    def __init__(self) -> None:
-        self.connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
-        self.requests: list[tuple[bytes, bytes, bytes]] = []
-
-    def accepts(self, data: bytes) -> bool:
-        try:
-            self.connection.receive_data(data)
-            self._read_all()
-        except h11.RemoteProtocolError:
-            return False
-        return True
-
-    def _read_all(self) -> None:
-        while True:
-            event = self.connection.next_event()
-            if isinstance(event, h11.Request):
-                self._open = (event.method, event.target, b"")
-            elif isinstance(event, h11.Data):
-                method, target, body = self._open
-                self._open = (method, target, body + bytes(event.data))
-            elif isinstance(event, h11.EndOfMessage):
-                self.requests.append(self._open)
-                self.connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
-                self.connection.send(h11.EndOfMessage())
-                if self.connection.our_state is not h11.DONE or self.connection.their_state is not h11.DONE:
-                    return
-                self.connection.start_next_cycle()
-            else:
-                return
 
 
 FRAGMENTS = st.sampled_from(
