@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,7 +18,7 @@ from gateway.metrics import Metrics
 from gateway.s3 import errors as s3_errors
 from gateway.s3.head import Head
 from gateway.server.connection import Connection
-from gateway.server.exchange import Exchange
+from gateway.server.exchange import ClientGone, Exchange
 
 
 class Pipe(asyncio.Transport):
@@ -76,7 +77,8 @@ class Listener:
         except GatewayError as error:
             seen.error = type(error).__name__
         self.seen.append(seen)
-        await exchange.send(Answer(200, body=b"%d" % len(seen.body)))
+        with suppress(ClientGone):
+            await exchange.send(Answer(200, body=b"%d" % len(seen.body)))
 
     def refusal(self, error: GatewayError, default_fields: list[tuple[bytes, bytes]]) -> bytes:
         self.refused.append(s3_errors.row_of(error).code)
