@@ -2,8 +2,11 @@
 
 from base64 import b64encode
 from hashlib import sha256
+from itertools import pairwise
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.model import MIB
 from tests.handlers.node import Body, Node, md5_of
@@ -212,4 +215,19 @@ def test_a_thousand_keys_are_deleted_at_once(node: Node) -> None:
     document = deletion(*keys)
     reply = node.request("POST", "/demo?delete", document, {"content-md5": md5_of(document)})
     assert reply.texts("Key") == keys
+    assert listed(node) == []
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(1, 400), max_size=20))
+def test_a_document_means_the_same_however_its_body_is_cut(node: Node, places: set[int]) -> None:
+    document = deletion("k\u00e9y", "a&amp;b", "none\U0001f600")
+    keys = ["k%C3%A9y", "a%26b"]
+    for key in keys:
+        node.request("PUT", f"/demo/{key}", OLD)
+    edges = [0, *sorted(place for place in places if place < len(document)), len(document)]
+    pieces = [document[start:stop] for start, stop in pairwise(edges)]
+    sent = {"content-md5": md5_of(document), "content-length": str(len(document))}
+    reply = node.request("POST", "/demo?delete", Body(pieces), sent)
+    assert reply.texts("Key") == ["k\u00e9y", "a&b", "none\U0001f600"]
     assert listed(node) == []
