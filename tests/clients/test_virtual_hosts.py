@@ -52,7 +52,7 @@ def client_for(node: Node, **options: object) -> BaseClient:
 
 def exercise(client: BaseClient, wire: Wire, bucket: str) -> None:
     """Writes, reads and lists with the bucket in the host name, and checks it in path style."""
-    for key in ("plain", "folder/two  blanks", "../odd//+%2F", "/leading"):
+    for key in ("plain", "folder/two  blanks", "odd//+%2F", "/leading"):
         client.put_object(Bucket=bucket, Key=key, Body=key.encode())
         assert wire.get(bucket, key) == key.encode()
         assert client.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()

@@ -153,8 +153,7 @@ class Minio:
         assert not failures
 
     def can_name(self, key: str) -> bool:
-        # "object name with '.' or '..' path segment is not supported"; a name that ends in "/" is a
-        # directory to it, and what begins with "/" loses that in its URL.
+        # "object name with '.' or '..' path segment is not supported"
         return not {".", ".."} & set(key.split("/"))
 
 
@@ -180,7 +179,7 @@ class Command:
             timeout=COMMAND_MAX_S,
         )
         if done.returncode != 0:
-            raise ToolFailed(f"{words}: {done.stdout.decode()}{done.stderr.decode()}")
+            raise ToolFailed(f"{words}: exit {done.returncode}: {done.stdout.decode()}{done.stderr.decode()}")
         return done.stdout
 
 
@@ -209,13 +208,13 @@ class AwsCli:
         if key.endswith("/"):  # `s3 cp` would put the file's name behind it
             self.run("s3api", "put-object", "--bucket", bucket, "--key", key, "--body", str(source))
         else:
-            self.run("s3", "cp", "--quiet", str(source), f"s3://{bucket}/{key}")
+            self.run("s3", "cp", "--only-show-errors", str(source), f"s3://{bucket}/{key}")
 
     def get(self, bucket: str, key: str, target: Path) -> None:
         if key.endswith("/"):
             self.run("s3api", "get-object", "--bucket", bucket, "--key", key, str(target))
         else:
-            self.run("s3", "cp", "--quiet", f"s3://{bucket}/{key}", str(target))
+            self.run("s3", "cp", "--only-show-errors", f"s3://{bucket}/{key}", str(target))
 
     def get_from(self, bucket: str, key: str, start: int, target: Path) -> None:
         self.run("s3api", "get-object", "--bucket", bucket, "--key", key, "--range", f"bytes={start}-", str(target))
@@ -232,10 +231,10 @@ class AwsCli:
         return keys, prefixes
 
     def copy(self, bucket: str, key: str, target: str) -> None:
-        self.run("s3", "cp", "--quiet", f"s3://{bucket}/{key}", f"s3://{bucket}/{target}")
+        self.run("s3", "cp", "--only-show-errors", f"s3://{bucket}/{key}", f"s3://{bucket}/{target}")
 
     def remove_under(self, bucket: str, prefix: str) -> None:
-        self.run("s3", "rm", "--quiet", "--recursive", f"s3://{bucket}/{prefix}")
+        self.run("s3", "rm", "--only-show-errors", "--recursive", f"s3://{bucket}/{prefix}")
 
     def can_name(self, key: str) -> bool:
         return True
@@ -294,8 +293,8 @@ class S3cmd:
         self.run("del", "--recursive", "--force", f"s3://{bucket}/{prefix}")
 
     def can_name(self, key: str) -> bool:
-        # A target that ends in "/" is a directory to it, and its name is appended.
-        return not key.endswith("/")
+        # A target that ends in "/" is a directory to it, and a download of something with `*` is one of a pattern.
+        return not key.endswith("/") and "*" not in key
 
 
 class Rclone:
@@ -303,15 +302,15 @@ class Rclone:
 
     def __init__(self, node: Node) -> None:
         environment = {
-            "RCLONE_CONFIG": "/nonexistent/rclone.conf",
+            "RCLONE_CONFIG": "",
             "RCLONE_CONFIG_NODE_TYPE": "s3",
             "RCLONE_CONFIG_NODE_PROVIDER": "Other",
             "RCLONE_CONFIG_NODE_ENDPOINT": node.endpoint,
             "RCLONE_CONFIG_NODE_ACCESS_KEY_ID": node.access_key,
             "RCLONE_CONFIG_NODE_SECRET_ACCESS_KEY": node.secret_key,
             "RCLONE_CONFIG_NODE_REGION": "us-east-1",
-            "RCLONE_S3_UPLOAD_CUTOFF": str(PART_SIZE),
-            "RCLONE_S3_CHUNK_SIZE": str(PART_SIZE),
+            "RCLONE_S3_UPLOAD_CUTOFF": f"{PART_SIZE // MIB}Mi",
+            "RCLONE_S3_CHUNK_SIZE": f"{PART_SIZE // MIB}Mi",
         }
         if node.ca_file:
             environment["RCLONE_CA_CERT"] = str(node.ca_file)
@@ -327,7 +326,7 @@ class Rclone:
         self.run("copyto", str(source), f"node:{bucket}/{key}")
 
     def get(self, bucket: str, key: str, target: Path) -> None:
-        self.run("copyto", f"node:{bucket}/{key}", str(target))
+        self.run("copyto", "--error-on-no-transfer", f"node:{bucket}/{key}", str(target))
 
     def get_from(self, bucket: str, key: str, start: int, target: Path) -> None:
         target.write_bytes(self.run.output("cat", "--offset", str(start), f"node:{bucket}/{key}"))
