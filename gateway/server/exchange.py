@@ -170,10 +170,11 @@ class Exchange:
     # How it is done.
 
     def _decide_whether_to_close(self) -> None:
-        # botocore skips the body after a final status instead of 100 and would then reuse the
-        # connection, so a body that was never asked for always ends it.
-        unwanted_max = 0 if self._continue_due else UNWANTED_BODY_MAX
-        if not self._body_done and (self.framing.length is None or self.framing.length > unwanted_max):
+        if self._continue_due:
+            # botocore skips the body after a final status instead of 100 and would then reuse the
+            # connection, with this status kept for the next answer: an empty body ends it as well.
+            self.keep_alive = False
+        elif not self._body_done and (self.framing.length is None or self.framing.length > UNWANTED_BODY_MAX):
             self.keep_alive = False
 
     def _head_bytes(self, answer: Answer, size: int | None) -> bytes:

@@ -19,7 +19,10 @@ LENGTH_DIGITS_MAX = 19
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """`length` is the announced body in bytes, None for a chunked one; 0 where there is none."""
+    """`length` is the announced body in bytes, None for a chunked one; 0 where there is none.
+
+    `expects_continue` is also true for an announced body of 0 bytes: botocore waits for the 100 there too.
+    """
 
     length: int | None
     expects_continue: bool
@@ -35,6 +38,7 @@ def frame(version: str, fields: Fields) -> Framing:
         raise RequestMalformed("This HTTP version is not supported.")
     hosts = 0
     length: int | None = 0
+    announced = False
     expects_continue = False
     for name, value in fields:
         if name == b"host":
@@ -43,17 +47,19 @@ def frame(version: str, fields: Fields) -> Framing:
             if len(value) > LENGTH_DIGITS_MAX or not value.isdigit():
                 raise RequestMalformed("The Content-Length header is not a number of at most 19 digits.")
             length = int(value)
+            announced = True
         elif name == b"transfer-encoding":
             if value.lower() != b"chunked":
                 raise Unsupported("This transfer coding is not implemented.", Header="Transfer-Encoding")
             if version == "1.0":
                 raise RequestMalformed("Transfer-Encoding does not exist in HTTP/1.0.")
             length = None
+            announced = True
         elif name == b"expect":
             expects_continue = value.lower() == b"100-continue"
     if hosts > 1 or (hosts == 0 and version == "1.1"):
         raise RequestMalformed("A request has exactly one Host header.")
-    return Framing(length, expects_continue and version == "1.1" and length != 0)
+    return Framing(length, expects_continue and announced and version == "1.1")
 
 
 def ascii_line(line: bytes) -> bytes:

@@ -143,6 +143,13 @@ def test_continue_is_sent_when_the_body_is_asked_for() -> None:
     assert outcome.written.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
 
 
+def test_continue_is_sent_for_an_empty_body_as_well() -> None:
+    # Without it awscli 1.46 takes this answer's status for the next one on the connection, and hangs.
+    outcome = converse([b"PUT /k HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n"])
+    assert outcome.written.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert not outcome.closed
+
+
 def test_http_10_is_served_and_closed() -> None:
     outcome = converse([b"GET / HTTP/1.0\r\n\r\n"])
     assert outcome.closed

@@ -58,9 +58,10 @@ def test_other_versions_are_refused(version: str) -> None:
         frame(version, (HOST,))
 
 
-def test_an_expectation_counts_only_where_a_body_comes() -> None:
+def test_an_expectation_counts_only_where_a_body_is_announced() -> None:
     expect = (b"expect", b"100-Continue")
     assert frame("1.1", (HOST, expect, (b"content-length", b"1"))).expects_continue
+    assert frame("1.1", (HOST, expect, (b"content-length", b"0"))).expects_continue
     assert not frame("1.1", (HOST, expect)).expects_continue
     assert not frame("1.0", (expect, (b"content-length", b"1"))).expects_continue
     assert not frame("1.1", (HOST, (b"expect", b""), (b"content-length", b"1"))).expects_continue
