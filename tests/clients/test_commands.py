@@ -1,7 +1,9 @@
 """What the command line clients do beyond the others: trees, pipes, and curl by hand."""
 
+import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,14 +18,17 @@ pytestmark = pytest.mark.slow
 
 TREE = {"one.txt": 10, "deep/two words.bin": 3 * KIB, "deep/er/caf\u00e9.bin": 200 * KIB, "deep/er/empty": 0}
 
+AN_HOUR_AGO = time.time() - 3600
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A directory with the files of `TREE`."""
+    """A directory with the files of `TREE`, old enough for objects made now to be newer in whole seconds."""
     root = tmp_path / "tree"
     for name, size in TREE.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content(size))
+        os.utime(root / name, (AN_HOUR_AGO, AN_HOUR_AGO))
     return root
 
 
@@ -43,6 +48,11 @@ def test_aws_sync_carries_a_tree_both_ways_and_only_what_changed(
     aws = AwsCli(node)
     assert aws.run("s3", "sync", str(tree), f"s3://{bucket}").count("upload:") == len(TREE)
     assert objects_of(wire, bucket) == files_of(tree)
+    for name in TREE:
+        os.utime(tree / name)
+    assert aws.run("s3", "sync", str(tree), f"s3://{bucket}").count("upload:") == len(TREE), "newer files go up again"
+    for name in TREE:
+        os.utime(tree / name, (AN_HOUR_AGO, AN_HOUR_AGO))
     assert "upload:" not in aws.run("s3", "sync", str(tree), f"s3://{bucket}")
     (tree / "one.txt").unlink()
     (tree / "deep/two words.bin").write_bytes(b"changed")

@@ -72,10 +72,10 @@ def test_1100_objects_go_at_once_and_their_neighbours_stay(tool: Tool, its_wire:
 def test_odd_keys_stay_the_bytes_they_are(
     tool: Tool, tool_name: str, its_wire: Wire, its_bucket: str, a_file: MakeFile, tmp_path: Path
 ) -> None:
-    if tool_name == "aws-tls":
-        pytest.skip("a process per key takes long, and http has shown that the keys are signed and sent right")
     keys = [key for key in ODD_KEYS if tool.can_name(key)]
     assert len(keys) > len(ODD_KEYS) / 2
+    if tool_name == "aws-tls":  # a process per call takes long, and the keys do not depend on what carries them
+        keys = keys[::6]
 
     def round_trip(number: int) -> None:
         key, up, down = keys[number], content(500, seed=number), content(600, seed=number)
