@@ -182,8 +182,9 @@ class Exchange:
         for field, text in self._line.default_fields:
             lines += (field, b": ", text, b"\r\n")
         for name, value in answer.fields:
-            assert not _CONTROLS.search(value), "a control character would break the head"
-            lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+            line = f"{name}: {value}"
+            assert not _CONTROLS.search(line), "a control character would break the head"
+            lines += (line.encode("latin-1"), b"\r\n")
         if size is not None:
             if answer.status not in (204, 304):
                 lines.append(b"content-length: %d\r\n" % size)

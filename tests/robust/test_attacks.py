@@ -1,0 +1,66 @@
+"""What an enemy sends: every attack that once worked, against a real node."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real.node import Node
+from tests.real.wire import Answer, Wire, answer_of, head_bytes
+from tests.wire.signing import Url, multipart_form
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node of the module's own, whose bucket `demo` strangers may write."""
+    with Node(tmp_path_factory.mktemp("node"), extra=STRANGERS) as running:
+        yield running
+
+
+STRANGERS = """
+[policy.anonymous]
+statement = [{ effect = "Allow", action = ["s3:PutObject"], resource = ["demo/*"] }]
+"""
+
+
+@pytest.fixture
+def wire(node: Node) -> Wire:
+    return Wire(node)
+
+
+INJECTIONS = [
+    ("x-amz-meta-a: 1\r\nset-cookie: stolen=1\r\nb", "1"),
+    ("x-amz-meta-a\n\n<script>", "1"),
+    ("x-amz-meta-a b", "1"),
+    ("x-amz-meta-a", "1\r\nset-cookie: stolen=1"),
+    ("x-amz-meta-a", "bell\x07"),
+]
+
+
+@pytest.mark.parametrize("injected", INJECTIONS)
+def test_what_stands_in_a_url_as_a_header_cannot_break_the_head_of_a_later_answer(
+    wire: Wire, injected: tuple[str, str]
+) -> None:
+    target = Url("PUT", "/demo/injected", wire.host, [injected]).signed(wire.signer)
+    assert _asked(wire, "PUT", target, b"bytes").code == "InvalidArgument"
+    assert wire.request("GET", "/demo/injected").code == "NoSuchKey"
+
+
+@pytest.mark.parametrize(
+    "injected",
+    [("x-amz-meta-a\nset-cookie", "1"), ("content-type", "text/html\r\nset-cookie: stolen=1"), ("x-amz-meta-a", "1\n")],
+)
+def test_what_stands_in_a_form_as_a_header_cannot_break_the_head_of_a_later_answer(
+    wire: Wire, injected: tuple[str, str]
+) -> None:
+    body = multipart_form([("key", "injected"), injected], b"bytes")
+    headers = {"content-type": "multipart/form-data; boundary=edge"}
+    assert _asked(wire, "POST", "/demo", body, headers).code == "InvalidArgument"
+    assert wire.request("GET", "/demo/injected").code == "NoSuchKey"
+
+
+def _asked(wire: Wire, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
+    """An exchange whose head proves nothing, except what stands in the target or in the body."""
+    given = {"host": wire.host, "content-length": str(len(body)), **(headers or {})}
+    with wire.connect() as sock:
+        sock.sendall(head_bytes(method, target, given) + body)
+        return answer_of(sock, method)
