@@ -3,6 +3,8 @@
 Headers that would change what is stored are known by name; none of them is ignored in silence.
 """
 
+import re
+
 from gateway.errors import (
     AclUnsupported,
     ArgumentInvalid,
@@ -14,7 +16,7 @@ from gateway.errors import (
 )
 from gateway.model import Metadata
 from gateway.s3 import tagging
-from gateway.s3.headers import Sent, read_content, read_metadata
+from gateway.s3.headers import Sent, content_fields, metadata_fields, read_content, read_metadata
 from gateway.s3.operations import Stored
 from gateway.s3.parameters import invalid
 
@@ -56,6 +58,10 @@ _STORAGE_CLASSES = frozenset(
     )
 )
 
+# RFC 9110, sections 5.1 and 5.5.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
 _UNSUPPORTED = frozenset(
     ("x-amz-website-redirect-location", "x-amz-write-offset-bytes", "x-amz-if-match-initiated-time")
 )
@@ -86,10 +92,12 @@ def read_stored(sent: Sent) -> Stored:
     """What a client asks to keep. Raises by the tables of headers that modify a write."""
     canned_acl(sent)
     _check_storage_class(sent.text("x-amz-storage-class"))
-    metadata = read_metadata(sent)
+    content, metadata = read_content(sent), read_metadata(sent)
+    for name, value in (*content_fields(content), *metadata_fields(metadata)):
+        _check_field(name, value)
     _check_size(metadata)
     tags = sent.text("x-amz-tagging")
-    return Stored(read_content(sent), metadata, None if tags is None else tagging.read_header(tags))
+    return Stored(content, metadata, None if tags is None else tagging.read_header(tags))
 
 
 def canned_acl(sent: Sent) -> str | None:
@@ -124,6 +132,12 @@ def _check_storage_class(name: str | None) -> None:
     if name in _STORAGE_CLASSES:
         raise Unsupported(f"The storage class {name} is not implemented.", Header="x-amz-storage-class")
     raise StorageClassInvalid
+
+
+def _check_field(name: str, value: str) -> None:
+    # What a form or a presigned URL says did not come as a field, but leaves as one: a line end would begin another.
+    if not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+        raise invalid(name, value, "This cannot be the name and the value of a header field.")
 
 
 def _check_size(metadata: Metadata) -> None:

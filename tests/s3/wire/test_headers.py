@@ -1,9 +1,12 @@
 """Header fields as values and back."""
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import ArgumentInvalid
 from gateway.model import ContentHeaders, ETag, Info, Version
 from gateway.s3.guards import TagList
 from gateway.s3.head import Head
@@ -17,6 +20,7 @@ from gateway.s3.headers import (
     read_metadata,
     read_sent,
 )
+from gateway.s3.stored import read_stored
 from gateway.s3.target import resolve
 from gateway.s3.validators import if_range, parse_tag_list
 from tests.s3.wire.heads import head
@@ -91,6 +95,21 @@ def test_a_form_says_the_same_under_its_own_names() -> None:
     said = form_sent({"acl": "private", "x-amz-meta-a": "é", "tagging": "<Tagging/>"})
     assert said.text("x-amz-acl") == "private"
     assert read_metadata(said) == (("a", "é".encode().decode("latin-1")),)
+
+
+@pytest.mark.parametrize("value", ["a\r\nb", "a\nb", "a\0", "\x7f"])
+@pytest.mark.parametrize("name", ["content-type", "cache-control", "x-amz-meta-a"])
+def test_what_no_header_field_could_carry_is_not_stored(name: str, value: str) -> None:
+    with pytest.raises(ArgumentInvalid):
+        read_stored(form_sent({name: value}))
+
+
+@pytest.mark.parametrize("name", ["a\nset-cookie", "a b", "a:", "\xe9", "\u4e2d"])
+def test_what_no_header_field_could_be_called_is_no_metadata(name: str) -> None:
+    with pytest.raises(ArgumentInvalid):
+        read_stored(form_sent({f"x-amz-meta-{name}": "1"}))
+    with pytest.raises(ArgumentInvalid):
+        read_stored(sent(f"/b/k?X-Amz-Signature=s&x-amz-meta-{quote(name)}=1"))
 
 
 @pytest.mark.parametrize(
