@@ -261,13 +261,14 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Starts the next request that already waits, else lets the idle time run."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing() or self._linger_left is not None:
+        if self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
         if self.pipeline:
+            # It came whole, and is answered even if what followed it is dropped.
             exchange, _ = self.pipeline.pop()
             self._start(exchange)  # type: ignore[arg-type]
-        else:
+        elif self._linger_left is None:
             self.timeout_keep_alive_task = self.loop.call_later(IDLE_MAX_S, self.timeout_keep_alive_handler)
         self.flow.resume_reading()
 

@@ -164,7 +164,8 @@ class Peer:
                 self._open = (method, target, body + bytes(event.data))
             elif isinstance(event, h11.EndOfMessage):
                 self.requests.append(self._open)
-                self.connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
+                # No success: that would turn a CONNECT or an upgrade into another protocol.
+                self.connection.send(h11.Response(status_code=400, headers=[("content-length", "0")]))
                 self.connection.send(h11.EndOfMessage())
                 if self.connection.our_state is not h11.DONE or self.connection.their_state is not h11.DONE:
                     return

@@ -58,6 +58,16 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert outcome.written.count(b"HTTP/1.1 200 OK") == 5
 
 
+def test_pipelined_requests_before_a_broken_one_are_answered_and_the_last_answer_closes() -> None:
+    get = b"GET /%d HTTP/1.1\r\nHost: example.org\r\n\r\n"
+    outcome = converse([get % 0 + get % 1 + b"nonsense\n\n", get % 2])
+    assert [seen.head.target for seen in outcome.seen] == [b"/0", b"/1"]
+    first, last = outcome.written.split(b"HTTP/1.1 200 OK")[1:]
+    assert b"connection: close" not in first
+    assert b"connection: close" in last
+    assert outcome.closed
+
+
 def test_an_absolute_target_arrives_as_it_was_sent() -> None:
     outcome = converse([b"GET http://other.org:9000/b//k?x HTTP/1.1\r\nHost: example.org\r\n\r\n"])
     assert outcome.seen[0].head.target == b"http://other.org:9000/b//k?x"
