@@ -175,9 +175,11 @@ def _read(path: Path) -> object:
         if len(raw) > POLICY_SIZE_MAX:
             raise ValueError(f"{path} is too large to be a policy")
         document: object = json.loads(raw)
+        # JSON can write half of a surrogate pair, which is no text: no key could match it.
+        json.dumps(document, ensure_ascii=False).encode()
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (json.JSONDecodeError, UnicodeError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     return document
 

@@ -99,6 +99,7 @@ def test_a_single_statement_needs_no_list(tmp_path: Path) -> None:
         ({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0"}}}, "IPv4"),
         ({"Condition": {"Bool": {"aws:SecureTransport": "yes"}}}, "true or false"),
         ({"Condition": {"NumericLessThanEquals": {"s3:max-keys": "nan"}}}, "a number"),
+        ({"Resource": "train/\ud800"}, "surrogates not allowed"),
     ],
 )
 def test_what_is_not_understood_refuses_the_file(tmp_path: Path, changes: dict[str, object], problem: str) -> None:
