@@ -1,5 +1,6 @@
 """PostObject: a browser's form. Who sends it and what it may do stands in its fields, before the file."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -7,7 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from gateway.access.callers import Caller
 from gateway.access.facts import ACL
 from gateway.backends.base import Backend, Completion, Part, WriteSpec
-from gateway.errors import Unsupported
+from gateway.errors import RequestTimeout, Unsupported
 from gateway.handlers.bodies import Held, judge
 from gateway.handlers.call import Answer, Call
 from gateway.handlers.commits import race_told, written_fields
@@ -32,6 +33,8 @@ from gateway.s3.validators import write_conditions
 PART_SIZE = 8 * MIB
 """A file's size shows only at its end, and stores want it before: larger files are stored in parts of this size."""
 FORM_MEMORY = 2 * PART_SIZE
+FIELDS_TIME_MAX_S = 10.0
+"""What stands before the file says who asks, as a head does; nobody is known before, so nobody may be slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,13 @@ class FormSource:
         self.ended = False
 
     async def fields(self) -> Mapping[str, str]:
-        """All that stands before the file, by lower-case name."""
-        while not self._parser.file_started and not self.ended:
-            await self._advance()
+        """All that stands before the file, by lower-case name; `RequestTimeout` if it takes too long to come."""
+        try:
+            async with asyncio.timeout(FIELDS_TIME_MAX_S):
+                while not self._parser.file_started and not self.ended:
+                    await self._advance()
+        except TimeoutError as error:
+            raise RequestTimeout from error
         return self._parser.fields
 
     async def piece(self) -> bytes:
@@ -119,14 +126,15 @@ class File:
 async def post_object(service: Service, call: Call, operation: PostObject) -> Answer:
     """Stores the file of a form under the key that stands in its fields."""
     source = FormSource(service, call)
+    # Memory is lent to who may write only: strangers could keep it from all others.
+    fields = await source.fields()
+    call = replace(call, caller=_caller(service, call, fields))
+    form = _checked(service, call, operation, fields)
+    mount = served_mount(service, call, operation.bucket)
+    check_writable(mount)
+    conditions = write_conditions(form.sent)
+    spec = await write_spec(service, call, mount, form.key, read_stored(form.sent), conditions)
     async with service.budget.reserve(FORM_MEMORY, BUDGET_WAIT_MAX_S):
-        fields = await source.fields()
-        call = replace(call, caller=_caller(service, call, fields))
-        form = _checked(service, call, operation, fields)
-        mount = served_mount(service, call, operation.bucket)
-        check_writable(mount)
-        conditions = write_conditions(form.sent)
-        spec = await write_spec(service, call, mount, form.key, read_stored(form.sent), conditions)
         with race_told(conditions):
             info = await _store(mount.backend, form.key, File(source, form, service), spec)
     return _answer(service, call, operation, form, info)

@@ -1,5 +1,6 @@
 """PostObject: forms as boto3 signs them, by hand where a browser could differ."""
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from gateway.handlers import forms
 from gateway.model import MIB
 from tests.handlers.node import Body, Node, Reply, md5_of
 
@@ -72,6 +74,20 @@ def test_a_file_of_any_size_is_stored_in_bounded_memory(node: Node, size: int) -
     assert post(node, signed_fields("s3v4"), data).status == 204
     assert node.request("GET", "/demo/k").body == data
     assert node.request("GET", "/demo?uploads").texts("UploadId") == []
+
+
+class Silent(Body):
+    """A body of which nothing more comes."""
+
+    async def chunk(self) -> bytes | None:
+        await asyncio.Event().wait()
+        return None
+
+
+def test_a_form_whose_fields_do_not_come_is_given_up(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "FIELDS_TIME_MAX_S", 0.01)
+    reply = node.request("POST", "/demo", Silent([]), {**TYPE, "content-length": "1000"}, user=None)
+    assert reply.code == "RequestTimeout"
 
 
 def test_a_form_chooses_its_answer(node: Node) -> None:

@@ -1,6 +1,8 @@
 """What an enemy sends: every attack that once worked, against a real node."""
 
+import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -56,6 +58,26 @@ def test_what_stands_in_a_form_as_a_header_cannot_break_the_head_of_a_later_answ
     headers = {"content-type": "multipart/form-data; boundary=edge"}
     assert _asked(wire, "POST", "/demo", body, headers).code == "InvalidArgument"
     assert wire.request("GET", "/demo/injected").code == "NoSuchKey"
+
+
+def test_forms_that_do_not_end_keep_no_memory_from_others(node: Node, wire: Wire) -> None:
+    head = {"host": wire.host, "content-type": "multipart/form-data; boundary=edge", "content-length": "100000"}
+    with ExitStack() as held:
+        for _ in range(40):
+            stranger = held.enter_context(wire.connect())
+            stranger.sendall(head_bytes("POST", "/demo", {**head, "expect": "100-continue"}))
+            # It is asked for the body now, so it is being waited for.
+            assert stranger.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert metric(node, 'forebay_transfer_memory_bytes{state="used"}') == 0
+        assert wire.put("demo", "k", b"bytes").status == 200
+        assert wire.get("demo", "k") == b"bytes"
+
+
+def metric(node: Node, name: str) -> float:
+    """A metric of the node as it stands now."""
+    with urllib.request.urlopen(f"{node.admin}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return float(next(line.removeprefix(name) for line in lines if line.startswith(name + " ")))
 
 
 def _asked(wire: Wire, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:

@@ -1,0 +1,136 @@
+"""kill -9 at any moment: what was acknowledged is there, the rest is the old or the new, and nothing lies about."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.clients.contents import content
+from tests.real.node import Node
+from tests.real.wire import Wire, path
+from tests.robust.watching import MIB, objects_on_disk, unfinished, until
+
+pytestmark = pytest.mark.slow
+
+PART_SIZE = 5 * MIB
+PARTS = 12
+WRITERS = 3
+KEYS_PER_WRITER = 4
+LARGE_SIZE = 9 * MIB
+"""boto3 sends this in two parts."""
+
+
+def test_a_put_killed_in_the_middle_leaves_the_old_object(sufferer: Node, wire: Wire, demo: Path) -> None:
+    wire.put("demo", "victim", b"old")
+    before = objects_on_disk(demo)
+    for _ in range(3):
+        with Wire(sufferer).connect() as sock:
+            head = wire.head("PUT", path("demo", "victim"), {"content-length": str(32 * MIB)})
+            sock.sendall(head + content(16 * MIB))
+            until(lambda: sum(file.stat().st_size for file in unfinished(demo)) >= 8 * MIB)
+            sufferer.kill()
+        sufferer.restart()
+        assert wire.get("demo", "victim") == b"old"
+        assert wire.keys("demo") == ["victim"]
+        assert objects_on_disk(demo) == before
+        until(lambda: not unfinished(demo))
+
+
+def test_a_complete_killed_in_the_middle_is_done_or_can_be_repeated(sufferer: Node, wire: Wire, demo: Path) -> None:
+    chance = random.Random(5)
+    for attempt in range(5):
+        key = f"joined-{attempt}"
+        wire.put("demo", key, b"old")
+        upload, document = uploaded(wire, key)
+        target = path("demo", key, [("uploadId", upload)])
+        with wire.connect() as sock:
+            head = wire.head("POST", target, {"content-length": str(len(document))})
+            sock.sendall(head + document)
+            Event().wait(chance.uniform(0, 0.08))
+            sufferer.kill()
+        sufferer.restart()
+        body = wire.get("demo", key)
+        assert body in (b"old", whole())
+        assert objects_on_disk(demo)[key][0] == len(body)
+        open_uploads = wire.request("GET", "/demo?uploads=").body
+        assert upload.encode() in open_uploads or body == whole()
+        repeated = wire.request("POST", target, body=document)
+        assert repeated.status == 200, repeated
+        assert wire.get("demo", key) == whole()
+        assert b"<Upload>" not in wire.request("GET", "/demo?uploads=").body
+        until(lambda: not unfinished(demo))
+        assert wire.request("DELETE", path("demo", key)).status == 204
+
+
+def whole() -> bytes:
+    """The bytes of the object that `uploaded` prepares."""
+    return b"".join(content(PART_SIZE, seed=number) for number in range(1, PARTS + 1))
+
+
+def uploaded(wire: Wire, key: str) -> tuple[str, bytes]:
+    """An upload with all its parts, and the document that completes it."""
+    created = wire.request("POST", path("demo", key) + "?uploads=")
+    upload = created.body.partition(b"<UploadId>")[2].partition(b"</UploadId>")[0].decode()
+    rows = []
+    for number in range(1, PARTS + 1):
+        target = path("demo", key, [("partNumber", str(number)), ("uploadId", upload)])
+        etag = wire.request("PUT", target, body=content(PART_SIZE, seed=number)).headers["etag"]
+        rows.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+    return upload, f"<CompleteMultipartUpload>{''.join(rows)}</CompleteMultipartUpload>".encode()
+
+
+@dataclass(slots=True)
+class Expected:
+    """What one key may hold: the last acknowledged body, or one that was tried after it."""
+
+    acknowledged: int | None = None
+    tried: set[int] = field(default_factory=set)
+
+
+def test_every_acknowledged_put_outlives_random_kills(sufferer: Node) -> None:
+    survive_kills(sufferer, rounds=5, seed=1)
+
+
+@pytest.mark.long
+def test_every_acknowledged_put_outlives_many_random_kills(sufferer: Node) -> None:
+    survive_kills(sufferer, rounds=50, seed=2)
+
+
+def survive_kills(node: Node, rounds: int, seed: int) -> None:
+    """Kills the node under load `rounds` times, and looks at every object after each."""
+    chance = random.Random(seed)
+    bucket = f"under-fire-{seed}"
+    wire = Wire(node)
+    assert wire.request("PUT", path(bucket)).status == 200
+    expected = {f"w{writer}/k{key}": Expected() for writer in range(WRITERS) for key in range(KEYS_PER_WRITER)}
+    for number in range(rounds):
+        stop = Event()
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for writer in range(WRITERS):
+                keys = {key: what for key, what in expected.items() if key.startswith(f"w{writer}/")}
+                pool.submit(write_on, node, bucket, keys, random.Random(f"{seed}/{number}/{writer}"), stop)
+            Event().wait(chance.uniform(0.2, 1.0))
+            node.kill()
+            stop.set()
+        node.restart()
+        verify(wire, bucket, expected)
+        assert set(objects_on_disk(node.directory / "buckets" / bucket)) >= set(wire.keys(bucket)) - set(expected)
+        until(lambda: not unfinished(node.directory / "buckets" / bucket))
+
+
+def write_on(node: Node, bucket: str, keys: dict[str, Expected], chance: random.Random, stop: Event) -> None:
+    """Overwrites the keys at random until the node is gone."""
+    client = node.boto3(retries={"total_max_attempts": 1}, read_timeout=10, connect_timeout=5)
+    while not stop.is_set():
+        key = chance.choice(list(keys))
+        body_seed = chance.randrange(1_000_000)
+        keys[key].tried.add(body_seed)
+        try:
+            client.upload_fileobj(Source(body_of(body_seed)), bucket, key)
+        except (BotoCoreError, ClientError):
+            continue
+        keys[key].acknowledged, keys[key].tried = body_seed, set()
