@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 
 from gateway.errors import AccessRefused, ArgumentInvalid, AuthorizationMalformed, RequestInvalid, SignatureWrong
-from gateway.s3.canonical import FieldMap, Signable
+from gateway.s3.canonical import FieldMap, Signable, field_map
 from gateway.s3.dates import xml_date
 from gateway.s3.head import Query, Style, Target
 from gateway.s3.keyring import KeyRing
@@ -153,8 +153,9 @@ def _check_expires(expires: bytes, now_s: float, expires_max_s: float) -> None:
         )
 
 
-def _moved(query: Query) -> dict[bytes, bytes]:
-    return {name: value for name, value in query if name.startswith(b"x-amz-") or name in _MOVABLE}
+def _moved(query: Query) -> FieldMap:
+    # Several of one name are joined, as whoever reads them as headers joins them.
+    return field_map(tuple(pair for pair in query if pair[0].startswith(b"x-amz-") or pair[0] in _MOVABLE))
 
 
 def _refuse_unsigned(query: Query) -> None:

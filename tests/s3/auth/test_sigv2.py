@@ -140,6 +140,17 @@ def test_parameters_that_the_signature_does_not_cover_are_refused(more: str) -> 
         proof_of(presigned(f"http://localhost/bucket/key?{more}"), NOW_S)
 
 
+@pytest.mark.parametrize("name", ["x-amz-meta-a", "content-type"])
+def test_a_header_in_the_url_cannot_be_joined_by_another_value(name: str) -> None:
+    head = presigned(headers={"x-amz-meta-a": "b", "content-type": "a/b"})
+    assert proof_of(head, NOW_S).key_id == ACCESS_KEY
+    before, after = head.target.split(b"?")
+    said = f"{name}=other".encode()
+    for query in (said + b"&" + after, after + b"&" + said):
+        with pytest.raises(SignatureWrong):
+            proof_of(replace(head, target=before + b"?" + query), NOW_S)
+
+
 def test_parameters_that_select_nothing_pass() -> None:
     assert proof_of(presigned("http://localhost/bucket/key?x-id=GetObject"), NOW_S).key_id == ACCESS_KEY
 
