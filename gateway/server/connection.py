@@ -1,6 +1,7 @@
 """The S3 port's protocol class: uvicorn's httptools protocol with strict framing, limits and our own exchanges."""
 
 import asyncio
+import re
 from typing import Any, Protocol
 
 import httptools
@@ -18,6 +19,10 @@ HEAD_TIME_MAX_S = 10.0
 IDLE_MAX_S = 75
 LINGER_SIZE_MAX = 1024 * 1024
 LINGER_TIME_MAX_S = 2.0
+PIPELINE_MAX = 100
+"""Requests that wait behind the one being answered; no client of S3 sends any."""
+
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*")
 
 
 class Answering(Protocol):
@@ -58,6 +63,7 @@ class Connection(HttpToolsProtocol):
         self._door: Answering = config.app  # type: ignore[assignment]  # uvicorn would call it an ASGI application
         self._target = b""
         self._head_size = 0
+        self._loose_size = 0
         self._in_head = False
         self._between = True
         self._line = b""
@@ -113,26 +119,36 @@ class Connection(HttpToolsProtocol):
         if self._linger_left is not None:
             self._drop(len(data))
             return
-        self._unset_keepalive_if_required()
         if self._between:
+            self._unset_keepalive_if_required()
             data = self._whole_line(data)
             if not data:
                 return
+        self._loose_size += len(data)
         self._parse(data)
+        if self._refusal is None and self._is_too_loose():
+            self._refusal = HeadTooLarge()
         if self._refusal is not None:
             self._refuse(self._refusal)
         elif self._in_head:
-            self._head_size += len(data)
-            if self._head_size > framing.HEAD_SIZE_MAX + framing.TARGET_SIZE_MAX:
-                self._refuse(HeadTooLarge())
-            else:
-                self._await_head()
+            self._await_head()
+
+    def _is_too_loose(self) -> bool:
+        """Whether too much has come since the head began or the body last grew.
+
+        The parser gathers a field before it shows it, be it of a head or a trailer.
+        """
+        if self._between:
+            return False
+        return self._loose_size > (
+            framing.HEAD_SIZE_MAX + framing.TARGET_SIZE_MAX if self._in_head else framing.TRAILERS_SIZE_MAX
+        )
 
     def _whole_line(self, data: bytes) -> bytes:
         """Holds back a request line until it is complete, and makes it ASCII."""
         data = self._line + data
-        while data.startswith(b"\r\n"):  # RFC 9112, section 2.2: empty lines before a request are ignored
-            data = data[2:]
+        # RFC 9112, section 2.2: empty lines before a request are ignored.
+        data = _EMPTY_LINES.sub(b"", data, count=1)
         end = data.find(b"\n")
         if end < 0:
             self._line = data
@@ -163,6 +179,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._target = b""
         self._head_size = 0
+        self._loose_size = 0
         self._trailers_size = 0
         self._in_head = True
         self._between = False
@@ -187,6 +204,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._loose_size = 0
         self._cancel_head_timer()
         if self._refusal is not None:
             return
@@ -212,17 +230,21 @@ class Connection(HttpToolsProtocol):
     def _begin(self, exchange: Exchange) -> None:
         earlier = self.cycle
         self.cycle = exchange
-        if earlier is None or earlier.response_complete:
+        if (earlier is None or earlier.response_complete) and not self.flow.write_paused:
             self._start(exchange)
-        else:
+        elif len(self.pipeline) < PIPELINE_MAX:
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+        else:
+            self.cycle = earlier
+            self._refusal = SlowDown("Too many requests wait on this connection.")
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
         self._start_asgi_task(exchange, self._door.answer)  # type: ignore[arg-type]
 
     def on_body(self, body: bytes) -> None:
+        self._loose_size = 0
         if self._refusal is None:
             assert self.cycle is not None
             self.cycle.body_arrived(body)
@@ -258,19 +280,44 @@ class Connection(HttpToolsProtocol):
         self._linger_timer = self.loop.call_later(LINGER_TIME_MAX_S, self.transport.abort)
         self.flow.resume_reading()
 
+    def close(self) -> None:
+        """See `exchange.Line`."""
+        self.transport.close()
+        if self.flow.write_paused:
+            self._linger_timer = self.loop.call_later(IDLE_MAX_S, self.transport.abort)
+
     def on_response_complete(self) -> None:
         """Starts the next request that already waits, else lets the idle time run."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
+        if self._linger_timer is None:
+            self.timeout_keep_alive_task = self.loop.call_later(IDLE_MAX_S, self.timeout_keep_alive_handler)
+        if not self.flow.write_paused:
+            self._go_on()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if (self._running is None or self._running.response_complete) and not self.transport.is_closing():
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Turns to what comes next. The client has taken all answers: else they would pile up in memory."""
         if self.pipeline:
             # It came whole, and is answered even if what followed it is dropped.
+            self._unset_keepalive_if_required()
             exchange, _ = self.pipeline.pop()
             self._start(exchange)  # type: ignore[arg-type]
-        elif self._linger_left is None:
-            self.timeout_keep_alive_task = self.loop.call_later(IDLE_MAX_S, self.timeout_keep_alive_handler)
         self.flow.resume_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Ends a connection on which nothing moves."""
+        if self.flow.write_paused:
+            # Closing would wait for the client to take the rest.
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
 
     # Ends.
 

@@ -50,6 +50,10 @@ class Line(Protocol):
         """Reads on for a moment, so that the client gets to see the answer, then closes."""
         ...
 
+    def close(self) -> None:
+        """Closes once all that was written has left, or the client does not take it."""
+        ...
+
     def on_response_complete(self) -> None: ...
 
 
@@ -256,7 +260,7 @@ class Exchange:
         self._buffered = 0
         if not self.keep_alive:
             if self._body_done or self._body_broken:
-                self._line.transport.close()
+                self._line.close()
             else:
                 self._line.linger()
         self._line.on_response_complete()

@@ -65,6 +65,7 @@ class Listener:
     """Stands where the door stands; answers 200 with the body's length after reading all of it."""
 
     connections_max: int = 100
+    reads_bodies: bool = True
     metrics: Metrics = field(default_factory=Metrics)
     seen: list[Seen] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -72,7 +73,7 @@ class Listener:
     async def answer(self, exchange: Exchange) -> None:
         seen = Seen(exchange.head, b"")
         try:
-            while (chunk := await exchange.chunk()) is not None:
+            while self.reads_bodies and (chunk := await exchange.chunk()) is not None:
                 seen.body += chunk
         except GatewayError as error:
             seen.error = type(error).__name__
@@ -93,16 +94,17 @@ class Outcome:
     closed: bool
 
 
-def converse(segments: Sequence[bytes], *, then: Callable[[Connection], None] | None = None) -> Outcome:
+def converse(
+    segments: Sequence[bytes], *, then: Callable[[Connection], None] | None = None, reads_bodies: bool = True
+) -> Outcome:
     """Feeds the segments to a fresh connection, a few loop turns each, and tells what came of them.
 
     What the loop would only have logged, as a task that failed, is raised here.
     """
-    return _run(_converse(segments, then))
+    return _run(_converse(segments, then, Listener(reads_bodies=reads_bodies)))
 
 
-async def _converse(segments: Sequence[bytes], then: Callable[[Connection], None] | None) -> Outcome:
-    door = Listener()
+async def _converse(segments: Sequence[bytes], then: Callable[[Connection], None] | None, door: Listener) -> Outcome:
     config = Config(door, ws="none", interface="asgi3", lifespan="off", log_config=None)  # type: ignore[arg-type]
     connection = Connection(config, ServerState(), {})
     pipe = Pipe()

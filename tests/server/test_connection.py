@@ -1,10 +1,12 @@
 """The connection, driven by bytes on a transport of our own: every cut of a stream means the same requests."""
 
+from time import process_time
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.server import framing
-from gateway.server.connection import Connection
+from gateway.server.connection import PIPELINE_MAX, Connection
 from tests.server.conversation import Peer, converse, cuts
 
 PUT = (
@@ -66,6 +68,53 @@ def test_pipelined_requests_before_a_broken_one_are_answered_and_the_last_answer
     assert b"connection: close" not in first
     assert b"connection: close" in last
     assert outcome.closed
+
+
+def test_a_client_that_takes_no_answers_gets_no_more_of_them() -> None:
+    get = b"GET /%d HTTP/1.1\r\nHost: example.org\r\n\r\n"
+
+    def stop_taking(connection: Connection) -> None:
+        connection.pause_writing()
+        connection.data_received(get % 1 + get % 2)
+
+    def take_all(connection: Connection) -> None:
+        stop_taking(connection)
+        connection.resume_writing()
+
+    assert [seen.head.target for seen in converse([get % 0], then=stop_taking).seen] == [b"/0"]
+    assert [seen.head.target for seen in converse([get % 0], then=take_all).seen] == [b"/0", b"/1", b"/2"]
+
+
+def test_only_so_many_requests_may_wait_on_a_connection() -> None:
+    get = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
+    outcome = converse([get * (PIPELINE_MAX + 50)] + [b""] * PIPELINE_MAX)
+    assert len(outcome.seen) == PIPELINE_MAX + 1
+    assert outcome.closed
+
+
+def test_empty_lines_before_a_request_cost_little_however_many_there_are() -> None:
+    started_s = process_time()
+    outcome = converse([b"\r\n" * 100_000] * 8 + [b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"])
+    assert len(outcome.seen) == 1
+    # One look at each byte is some milliseconds; a copy of all that follows each line was a second and more.
+    assert process_time() - started_s < 2
+
+
+def test_a_trailer_without_end_is_refused_before_it_fills_memory() -> None:
+    outcome = converse([CHUNKED.partition(b"x-trailer")[0] + b"x: ", *[b"a" * 1024] * 6])
+    assert [seen.error for seen in outcome.seen] == ["BodyIncomplete"]
+    assert outcome.closed
+
+
+def test_a_body_that_nobody_wants_does_not_keep_an_idle_connection_alive() -> None:
+    def send_a_little_more(connection: Connection) -> None:
+        assert connection.timeout_keep_alive_task is not None
+        connection.data_received(b"ello")
+        assert connection.timeout_keep_alive_task is not None, "nothing would ever end this connection"
+
+    outcome = converse([PUT[:-10]], then=send_a_little_more, reads_bodies=False)
+    assert b"HTTP/1.1 200 OK" in outcome.written
+    assert not outcome.closed
 
 
 def test_an_absolute_target_arrives_as_it_was_sent() -> None:
