@@ -92,6 +92,11 @@ class Wire:
         """What stands in the host header."""
         return f"{self._host}:{self._port}"
 
+    @property
+    def scheme(self) -> str:
+        """What the node speaks: http or https."""
+        return "https" if self._trust else "http"
+
     def connect(self) -> socket.socket:
         """A connection of its own, TLS included where the node speaks it."""
         plain = socket.create_connection((self._host, self._port), TIMEOUT_S)

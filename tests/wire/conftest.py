@@ -73,6 +73,21 @@ def place(request: pytest.FixtureRequest, node: Node, wire: Wire) -> Iterator[Pl
     memory.clear()
 
 
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node of the module's own that speaks TLS."""
+    with Node(tmp_path_factory.mktemp("tls-node"), tls=True, domain=DOMAIN, extra=EXTRA) as running:
+        yield running
+
+
+@pytest.fixture(params=["http", "tls"])
+def either(request: pytest.FixtureRequest) -> Place:
+    """A new bucket in a directory, reached over http, then one reached over TLS."""
+    node = request.getfixturevalue("node" if request.param == "http" else "secure")
+    assert isinstance(node, Node)
+    return new_place(node, Wire(node))
+
+
 def new_place(node: Node, wire: Wire) -> Place:
     """Makes a bucket of a name that no other test uses."""
     bucket = f"bucket-{next(_numbers)}"

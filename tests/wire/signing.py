@@ -51,8 +51,8 @@ class Url:
     lower_case: bool = False
     """Whether the names of the signing parameters, but for the signature's, are written in lower case."""
 
-    def signed(self, signer: Signer, now: datetime | None = None, **changes: str) -> str:
-        """The request target; `changes` replace parameters before they are signed, `_` in names standing for `-`."""
+    def signed(self, signer: Signer, now: datetime | None = None, changes: Mapping[str, str] | None = None) -> str:
+        """The request target; `changes` replace signing parameters before they are signed."""
         moment = now or datetime.now(UTC)
         stamp, day = f"{moment:%Y%m%dT%H%M%SZ}", f"{moment:%Y%m%d}"
         key, scope = key_and_scope(signer, day)
@@ -64,7 +64,7 @@ class Url:
             "X-Amz-Date": stamp,
             "X-Amz-Expires": self.expires,
             "X-Amz-SignedHeaders": names,
-            **{name.replace("_", "-"): value for name, value in changes.items()},
+            **(changes or {}),
         }
         if self.lower_case:
             parameters = {name.lower(): value for name, value in parameters.items()}
