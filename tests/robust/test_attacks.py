@@ -1,13 +1,17 @@
 """What an enemy sends: every attack that once worked, against a real node."""
 
+import socket
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import psutil
 import pytest
 
+from gateway.model import MIB
 from tests.real.node import Node
 from tests.real.wire import Answer, Wire, answer_of, head_bytes
+from tests.robust.watching import unfinished, until
 from tests.wire.signing import Url, multipart_form
 
 
@@ -71,6 +75,30 @@ def test_forms_that_do_not_end_keep_no_memory_from_others(node: Node, wire: Wire
         assert metric(node, 'forebay_transfer_memory_bytes{state="used"}') == 0
         assert wire.put("demo", "k", b"bytes").status == 200
         assert wire.get("demo", "k") == b"bytes"
+
+
+def test_a_bucket_that_is_deleted_under_an_upload_and_a_download_takes_all_with_it(node: Node, wire: Wire) -> None:
+    before = open_files(node)
+    for number in range(3):
+        bucket = f"doomed-{number}"
+        assert wire.request("PUT", f"/{bucket}").status == 200
+        assert wire.put(bucket, "read", bytes(32 * MIB)).status == 200
+        with wire.connect() as upload, wire.connect() as download:
+            download.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            download.sendall(wire.head("GET", f"/{bucket}/read"))
+            assert download.recv(12) == b"HTTP/1.1 200"
+            upload.sendall(wire.head("PUT", f"/{bucket}/written", {"content-length": str(4 * MIB)}) + bytes(3 * MIB))
+            until(lambda: unfinished(node.directory / "buckets" / bucket) != [])
+            assert wire.request("DELETE", f"/{bucket}/read").status == 204
+            assert wire.request("DELETE", f"/{bucket}").status == 204
+            upload.sendall(bytes(MIB))
+            assert answer_of(upload, "PUT").code == "NoSuchBucket"
+    until(lambda: open_files(node) <= before)
+
+
+def open_files(node: Node) -> int:
+    """How many files, sockets and the like the node holds open."""
+    return psutil.Process(node.pid).num_fds()
 
 
 def metric(node: Node, name: str) -> float:

@@ -15,7 +15,7 @@ RESERVED = ".forebay"
 
 
 def until(comes_true: Callable[[], bool], within_s: float = 10) -> None:
-    """Returns as soon as it is so. Another process tells nobody when it writes a file, so this looks again and again."""
+    """Returns as soon as it is so. Another process does not say when it writes a file, so this looks often."""
     for _ in range(round(within_s / POLL_S)):
         if comes_true():
             return
@@ -23,15 +23,15 @@ def until(comes_true: Callable[[], bool], within_s: float = 10) -> None:
     raise AssertionError("it never came true")
 
 
+def visible(root: Path) -> list[Path]:
+    """Everything under a bucket's directory, folders too, that is not the gateway's own corner."""
+    return [entry for entry in sorted(root.rglob("*")) if entry.relative_to(root).parts[0] != RESERVED]
+
+
 def objects_on_disk(root: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of everything under a bucket's directory that is not the gateway's own corner."""
-    found = {}
-    for file in sorted(root.rglob("*")):
-        inside = file.relative_to(root)
-        if inside.parts[0] != RESERVED:
-            status = file.stat()
-            found[str(inside)] = (status.st_size, status.st_mtime_ns)
-    return found
+    """Size and time of every visible entry, by its name in the bucket's directory."""
+    stamps = {entry: entry.stat() for entry in visible(root)}
+    return {str(entry.relative_to(root)): (stat.st_size, stat.st_mtime_ns) for entry, stat in stamps.items()}
 
 
 def unfinished(root: Path) -> list[Path]:
@@ -70,10 +70,14 @@ class MemoryWatch:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
+        self._look()
 
     def _sample(self) -> None:
         while not self._done.wait(SAMPLE_S):
-            self.peak_bytes = max(self.peak_bytes, self._rss())
+            self._look()
+
+    def _look(self) -> None:
+        self.peak_bytes = max(self.peak_bytes, self._rss())
 
     def _rss(self) -> int:
         return int(self._process.memory_info().rss)
