@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from gateway.errors import GatewayError
 from gateway.s3 import dates, ranges, tagging, validators
 from gateway.s3.auth import AuthRules, Verifier, client_address, scheme_of
-from gateway.s3.canonical import canonical_path, field_map
+from gateway.s3.canonical import canonical_path
 from gateway.s3.choice import choose
 from gateway.s3.head import Head, Target
 from gateway.s3.headers import content_fields, metadata_fields, read_sent
@@ -34,7 +34,8 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _STAMP = re.compile(rb"[0-9]{8}T[0-9]{6}Z")
 _V2_PARAMETERS = (b"AWSAccessKeyId", b"Signature", b"Expires")
-_V4_PARAMETERS = (b"x-amz-signature",)
+_NEVER_SIGNED = ("x-amz-signature", "x-amz-content-sha256")
+"""The payload's hash has a line of its own in what is signed."""
 
 
 def written(head: Head) -> bytes:
@@ -197,22 +198,19 @@ def _meaning(head: Head, where: Target, proof: Proof) -> Meaning:
     Runs of blanks within a field are one (that is how they are signed), names beginning with `x-` select nothing,
     and a header signed by version 2 covers only sub-resources.
     """
-    query = sorted(pair for pair in where.query if not _is_free(pair[0]))
+    query = sorted(pair for pair in where.query if pair[0] not in _V2_PARAMETERS and not _begins_with_x(pair[0]))
     if proof.mechanism is Mechanism.V2_HEADER:
         query = [pair for pair in query if pair[0] in SUB_RESOURCES]
     fields = sorted(
-        (name, b" ".join(value.split()))
-        for name, value in field_map(head.fields).items()
-        if name.startswith(b"x-amz-") and name != b"x-amz-content-sha256"
+        (name, " ".join(value.split()))
+        for name, value in read_sent(head, where).values.items()
+        if name.startswith("x-amz-") and name not in _NEVER_SIGNED
     )
     return head.method, where.bucket, where.key, tuple(query), tuple(fields)
 
 
-def _is_free(name: bytes) -> bool:
-    lower = name.lower()
-    if lower in _V4_PARAMETERS or name in _V2_PARAMETERS:
-        return True
-    return lower.startswith(b"x-") and not lower.startswith(b"x-amz-")
+def _begins_with_x(name: bytes) -> bool:
+    return name.lower().startswith(b"x-")
 
 
 @cache

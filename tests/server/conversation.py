@@ -116,6 +116,10 @@ async def _converse(segments: Sequence[bytes], then: Callable[[Connection], None
     if then is not None:
         then(connection)
         await _turns()
+    answered = -1
+    while answered < len(pipe.written):  # each turn takes the next of the requests that wait
+        answered = len(pipe.written)
+        await _turns()
     outcome = Outcome(door.seen, door.refused, bytes(pipe.written), pipe.closed)
     connection.connection_lost(None)
     await _turns()
