@@ -67,7 +67,7 @@ def test_pipelined_requests_before_a_broken_one_are_answered_and_the_last_answer
     first, last = outcome.written.split(b"HTTP/1.1 200 OK")[1:]
     assert b"connection: close" not in first
     assert b"connection: close" in last
-    assert outcome.closed
+    assert b"connection: close\r\n" in outcome.written
 
 
 def test_a_client_that_takes_no_answers_gets_no_more_of_them() -> None:
@@ -89,7 +89,7 @@ def test_only_so_many_requests_may_wait_on_a_connection() -> None:
     get = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
     outcome = converse([get * (PIPELINE_MAX + 50)] + [b""] * PIPELINE_MAX)
     assert len(outcome.seen) == PIPELINE_MAX + 1
-    assert outcome.closed
+    assert b"connection: close\r\n" in outcome.written
 
 
 def test_empty_lines_before_a_request_cost_little_however_many_there_are() -> None:
@@ -103,7 +103,7 @@ def test_empty_lines_before_a_request_cost_little_however_many_there_are() -> No
 def test_a_trailer_without_end_is_refused_before_it_fills_memory() -> None:
     outcome = converse([CHUNKED.partition(b"x-trailer")[0] + b"x: ", *[b"a" * 1024] * 6])
     assert [seen.error for seen in outcome.seen] == ["BodyIncomplete"]
-    assert outcome.closed
+    assert b"connection: close\r\n" in outcome.written
 
 
 def test_a_body_that_nobody_wants_does_not_keep_an_idle_connection_alive() -> None:
@@ -178,7 +178,12 @@ def test_broken_chunks_end_the_body_with_an_error_and_the_connection() -> None:
     assert [seen.error for seen in outcome.seen] == ["BodyIncomplete"]
     assert outcome.refused == []
     assert b"connection: close" in outcome.written
-    assert outcome.closed
+
+
+def test_what_follows_a_broken_body_is_read_for_a_moment_so_that_the_client_sees_the_answer() -> None:
+    broken = [CHUNKED.partition(b"6\r\n")[0], b"nonsense\r\n"]
+    assert not converse([*broken, b"more"]).closed
+    assert converse([*broken, *[bytes(64 * 1024)] * 17]).closed
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_body_makes_it_incomplete() -> None:

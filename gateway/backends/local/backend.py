@@ -189,7 +189,7 @@ class LocalBackend:
             yield temp
         finally:
             if temp.is_open:
-                await self._threads.settle(temp.close)
+                await self._threads.release(temp.close)
 
     @asynccontextmanager
     async def _opened(self, key: Key, span: Span | None, pin: Version) -> AsyncIterator[OpenFile]:

@@ -28,8 +28,14 @@ class Root:
         self.fd = os.open(path, _OPEN_FOLDER)
         self._real = path_of(self.fd)
 
+    @property
+    def is_closed(self) -> bool:
+        return self.fd < 0
+
     def close(self) -> None:
-        os.close(self.fd)
+        # The number may soon be that of another directory.
+        fd, self.fd = self.fd, -1
+        os.close(fd)
 
     def open_file(self, place: Place) -> tuple[int, os.stat_result]:
         """The regular file at `place`, opened for reading; `ObjectMissing` for whatever else is there."""

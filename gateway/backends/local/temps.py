@@ -94,10 +94,13 @@ class Temp:
     def close(self) -> None:
         """Gives the file up; removes it if it still has its temporary name. May be called again."""
         if self._fd >= 0:
-            if self.name:
-                remove(self._root, self.name)
-            os.close(self._fd)
-            self._fd = -1
+            try:
+                # Of a root that was closed meanwhile, the next `sweep` removes it.
+                if self.name and not self._root.is_closed:
+                    remove(self._root, self.name)
+            finally:
+                os.close(self._fd)
+                self._fd = -1
 
     def placed(self) -> None:
         """The file has its final name now; the temporary one is no longer ours."""
