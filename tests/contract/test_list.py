@@ -137,6 +137,17 @@ async def test_a_prefix_may_end_inside_a_name_or_be_a_key(store: Store) -> None:
         )
 
 
+@asynchronous
+async def test_the_deepest_key_there_can_be_rolls_up_at_every_depth(store: Store) -> None:
+    key = b"d/" * 511 + b"x"
+    async with store.opened() as backend:
+        await put(backend, key)
+        assert await listed(backend, ListQuery()) == ([key], [])
+        for depth in (0, 1, 255, 510):
+            prefix = b"d/" * depth
+            assert await listed(backend, ListQuery(prefix=prefix, delimiter=b"/")) == ([], [prefix + b"d/"])
+
+
 @pytest.mark.parametrize("prefix", [b"", b"x", b"x/", b"/", b"../", b"a/../", b".forebay", b".forebay/", b"a//"])
 @asynchronous
 async def test_nothing_is_listed_where_nothing_is(store: Store, prefix: bytes) -> None:

@@ -86,14 +86,25 @@ class LocalTree:
 
     def holds_keys(self, folder: bytes) -> bool:
         """A directory that others made holds keys or is one; of ours a crash may have left an empty one."""
+        # Keys may lie deeper than functions may call each other.
+        left = [folder]
+        while left:
+            inner = left.pop()
+            names = self._some_names(inner)
+            if names is None or any(not name.endswith(b"/") for name in names):
+                return True
+            left += [inner + name for name in reversed(names)]
+        return False
+
+    def _some_names(self, folder: bytes) -> list[bytes] | None:
+        """Names in a directory, not all if there are many; None if it is known to hold a key, or to be one."""
         try:
             with self._root.folder(self._naming.folders(folder)) as fd:
                 if self._naming.folders_are_keys and (not is_made(fd) or self._folders.is_marked(fd, Key(folder))):
-                    return True
-                names = list(islice(self._steps(fd, folder), WORTH_KEEPING))
+                    return None
+                return list(islice(self._steps(fd, folder), WORTH_KEEPING))
         except _GONE:
-            return False
-        return any(not name.endswith(b"/") for name in names) or any(self.holds_keys(folder + name) for name in names)
+            return []
 
     def entry(self, key: Key) -> Entry | None:
         try:
