@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.clients.contents import content
+from tests.real.memory import MemoryWatch
 from tests.real.node import Node
 from tests.real.wire import Wire, answer_of, path
-from tests.robust.watching import MIB, MemoryWatch
+from tests.robust.watching import MIB
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,73 @@
+"""The servers that the benchmark compares, each over a directory on the same disk and on a core of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from loadtest.client import BUCKET, Channel, Server
+from tests.real.node import Node
+from tests.real.ports import free_ports
+from tests.real.wire import Signer
+
+READY_MAX_S = 20
+POLL_S = 0.05
+CORES = sorted(os.sched_getaffinity(0))
+
+
+@contextmanager
+def forebay(directory: Path) -> Iterator[Server]:
+    """A Forebay node; its bucket lies in `directory`/demo."""
+    directory.mkdir()
+    with ExitStack() as stack:
+        with on_a_core_of_its_own():
+            node = stack.enter_context(Node(directory))
+        yield Server("forebay", node.s3_port, node.pid, Signer(node.access_key, node.secret_key))
+
+
+@contextmanager
+def rclone(directory: Path) -> Iterator[Server]:
+    """`rclone serve s3`, checking signatures, with its defaults; its bucket lies in `directory`/demo."""
+    (directory / BUCKET).mkdir(parents=True)
+    (port,) = free_ports(1)
+    signer = Signer("RCLONEKEY", "rclone-secret-of-forty-characters-000000")
+    program = Path(sys.executable).with_name("rclone")
+    command = [str(program), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
+    command += ["--auth-key", f"{signer.access_key},{signer.secret_key}", str(directory)]
+    with (directory.with_name("rclone.log")).open("wb") as log, on_a_core_of_its_own():
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "RCLONE_CONFIG": ""})
+    server = Server("rclone", port, process.pid, signer)
+    try:
+        _await_listening(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def on_a_core_of_its_own() -> Iterator[None]:
+    """Processes started inside get the first core, and we keep to the others. With one core nothing changes."""
+    if len(CORES) < 2:
+        yield
+        return
+    os.sched_setaffinity(0, CORES[:1])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES[1:])
+
+
+def _await_listening(server: Server) -> None:
+    started = time.monotonic()
+    while True:
+        try:
+            Channel(server).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > started + READY_MAX_S:
+                raise
+            time.sleep(POLL_S)
