@@ -10,6 +10,8 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BACKLOG = 2048
+GOODBYE_TIME_MAX_S = 5.0
+"""How long a closed TLS connection waits for the client to close it, too. Idle clients do not look."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -71,6 +73,17 @@ class Listener(Server):
     def stop(self) -> None:
         """Ends accepting; answers in progress get their grace."""
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's end; idle TLS connections do not take all of the grace."""
+        asyncio.get_running_loop().call_later(GOODBYE_TIME_MAX_S, self._hang_up)
+        await super().shutdown(sockets)
+
+    def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            assert isinstance(connection, HttpToolsProtocol)
+            if connection.transport.is_closing() and not connection.flow.write_paused:
+                connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

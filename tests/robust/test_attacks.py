@@ -98,6 +98,16 @@ def test_a_bucket_that_is_deleted_under_an_upload_and_a_download_takes_all_with_
     until(lambda: open_files(node) <= before)
 
 
+def test_idle_clients_over_tls_do_not_take_the_grace_of_a_stop(tmp_path: Path) -> None:
+    with Node(tmp_path, tls=True, sets=("node.stop_grace=60s",)) as tls_node:
+        wire = Wire(tls_node)
+        with wire.connect() as idle:
+            idle.sendall(wire.head("GET", "/demo"))
+            assert answer_of(idle).status == 200
+            # Within the time that `stop` waits, which is shorter than the grace.
+            assert tls_node.stop() == 0
+
+
 def open_files(node: Node) -> int:
     """How many files, sockets and the like the node holds open."""
     return len(list(Path(f"/proc/{node.pid}/fd").iterdir()))
