@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Sequence
 from random import Random
 
+from gateway.server.connection import PIPELINE_MAX
 from tests.fuzz.clients import recorded
 from tests.server.conversation import Outcome, Peer, converse, cuts
 
@@ -29,8 +30,8 @@ def connection(data: bytes) -> str:
 
 
 def _requests(outcome: Outcome) -> list[tuple[object, ...]]:
-    """What reaches the door. The body of a request that broke off is whatever had arrived."""
-    return [(seen.head, b"" if seen.error else seen.body, seen.error) for seen in outcome.seen]
+    """What reaches the door, as far as a pipeline may go. A body that broke off is whatever had arrived."""
+    return [(seen.head, b"" if seen.error else seen.body, seen.error) for seen in outcome.seen[:PIPELINE_MAX]]
 
 
 def samples() -> Sequence[bytes]:

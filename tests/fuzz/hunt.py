@@ -24,10 +24,12 @@ ENDLESS_S = 10.0
 """After so much processor time an input is given up."""
 MEMORY_MAX = 64 * 1024
 """KiB by which one input may lift the peak of the process."""
-KEPT_MAX = 500
+OUTCOMES_MAX = 500
+"""So many inputs, each the first of its outcome, are bent further."""
+FAILURES = Path(__file__).parent / "failures"
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNCARRIED = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
-FAILURES = Path(__file__).parent / "failures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def hunt(target: Target, chance: Random, end_s: float, where: str) -> int:
     while time.monotonic() < end_s:
         data = bent(chance, pool)
         said = check(target, data, f"{where}, input {count}")
-        if said not in seen and len(seen) < KEPT_MAX:
+        if said not in seen and len(seen) < OUTCOMES_MAX:
             seen.add(said)
             pool.append(data)
         count += 1
