@@ -14,6 +14,7 @@ from gateway.metrics import Metrics
 from gateway.s3.head import Head
 from gateway.server import framing
 from gateway.server.exchange import Exchange
+from gateway.server.listener import GOODBYE_TIME_MAX_S
 
 HEAD_TIME_MAX_S = 10.0
 IDLE_MAX_S = 75
@@ -283,8 +284,8 @@ class Connection(HttpToolsProtocol):
     def close(self) -> None:
         """See `exchange.Line`."""
         self.transport.close()
-        if self.flow.write_paused:
-            self._linger_timer = self.loop.call_later(IDLE_MAX_S, self.transport.abort)
+        wait_s = IDLE_MAX_S if self.flow.write_paused else GOODBYE_TIME_MAX_S
+        self._linger_timer = self.loop.call_later(wait_s, self.transport.abort)
 
     def on_response_complete(self) -> None:
         """Starts the next request that already waits, else lets the idle time run."""
