@@ -283,6 +283,10 @@ class Connection(HttpToolsProtocol):
 
     def close(self) -> None:
         """See `exchange.Line`."""
+        if self._linger_left is not None:
+            # More comes than could be trusted: closed upon unread, it would take the answer with it.
+            self.linger()
+            return
         self.transport.close()
         wait_s = IDLE_MAX_S if self.flow.write_paused else GOODBYE_TIME_MAX_S
         self._linger_timer = self.loop.call_later(wait_s, self.transport.abort)

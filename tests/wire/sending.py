@@ -1,7 +1,10 @@
 """Requests that no client would send: unsigned, cut, or with a head of their own."""
 
 import hashlib
-from collections.abc import Mapping
+import http.client
+import io
+import socket
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tests.real.wire import EMPTY_SHA256, Answer, Wire, answer_of, head_bytes
@@ -22,6 +25,27 @@ def send_unsigned(
     if body is not None:
         given["content-length"] = str(len(body))
     return send_raw(wire, head_bytes(method, target, given) + (body or b""), method)
+
+
+def answers_of(sock: socket.socket, methods: Iterable[str]) -> list[Answer]:
+    """The answers to several requests that were sent at once."""
+    reader = _Reader(socket.SocketIO(sock, "r"))
+    answers = []
+    for method in methods:
+        response = http.client.HTTPResponse(sock, method=method)
+        # Each response would read ahead into the next one with a buffer of its own.
+        response.fp = reader
+        response.begin()
+        body = response.read()
+        answers.append(Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body))
+    return answers
+
+
+class _Reader(io.BufferedReader):
+    """Outlives the responses that are read from it."""
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from tests.real.node import Node
 from tests.real.wire import UNSIGNED, Signer, answer_of, head_bytes
 from tests.wire.conftest import SECRET
 from tests.wire.place import Place, text
-from tests.wire.sending import Draft
+from tests.wire.sending import Draft, answers_of
 
 pytestmark = pytest.mark.slow
 
@@ -130,15 +130,14 @@ def test_pipelined_requests_are_answered_in_order(either: Place) -> None:
         either.put(key, body)
     with either.wire.connect() as sock:
         sock.sendall(b"".join(either.wire.head("GET", either.target(key)) for key in bodies))
-        for body in bodies.values():
-            assert answer_of(sock).body == body
+        assert [answer.body for answer in answers_of(sock, ["GET"] * 4)] == list(bodies.values())
 
 
 def test_a_write_and_its_read_may_be_pipelined(either: Place) -> None:
     with either.wire.connect() as sock:
         read = either.wire.head("GET", either.target("k"))
         sock.sendall(put_head(either, "k", 3) + b"abc" + read + put_head(either, "k", 3) + b"xyz" + read)
-        answers = [answer_of(sock, method) for method in ("PUT", "GET", "PUT", "GET")]
+        answers = answers_of(sock, ["PUT", "GET", "PUT", "GET"])
     assert [answer.body for answer in answers] == [b"", b"abc", b"", b"xyz"]
 
 
