@@ -130,7 +130,7 @@ async def post_object(service: Service, call: Call, operation: PostObject) -> An
     fields = await source.fields()
     call = replace(call, caller=_caller(service, call, fields))
     form = _checked(service, call, operation, fields)
-    mount = served_mount(service, call, operation.bucket)
+    mount = served_mount(service, call, operation.bucket, form.sent)
     check_writable(mount)
     conditions = write_conditions(form.sent)
     spec = await write_spec(service, call, mount, form.key, read_stored(form.sent), conditions)

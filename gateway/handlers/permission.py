@@ -12,7 +12,7 @@ from gateway.handlers.owners import owner_of
 from gateway.handlers.service import Service
 from gateway.model import Bucket, Key
 from gateway.mounts import Mount
-from gateway.s3.headers import read_sent
+from gateway.s3.headers import Sent, read_sent
 from gateway.s3.operations import ListObjects, Operation
 
 LIST_ACTION = "s3:ListBucket"
@@ -57,10 +57,13 @@ def facts_of(call: Call, operation: Operation) -> Mapping[str, str]:
     return {} if acl is None else {ACL: acl}
 
 
-def served_mount(service: Service, call: Call, bucket: Bucket) -> Mount:
-    """The bucket's mount. Raises BucketMissing, and AccessRefused if the client expects another owner."""
+def served_mount(service: Service, call: Call, bucket: Bucket, sent: Sent | None = None) -> Mount:
+    """The bucket's mount. Raises BucketMissing, and AccessRefused if the client expects another owner.
+
+    `sent` is what the request says beyond its head and URL, if it says anything there.
+    """
     mount = service.mounts.get(bucket)
-    expected_owner = call.head.text(b"x-amz-expected-bucket-owner")
+    expected_owner = (sent or read_sent(call.head, call.target)).text("x-amz-expected-bucket-owner")
     if expected_owner not in (None, owner_of(mount.owner).id):
         raise AccessRefused
     return mount

@@ -65,6 +65,18 @@ def test_what_stands_in_a_form_as_a_header_cannot_break_the_head_of_a_later_answ
     assert wire.request("GET", "/demo/injected").code == "NoSuchKey"
 
 
+EXPECTED_OWNER = ("x-amz-expected-bucket-owner", "f" * 64)
+
+
+def test_a_guard_that_was_signed_into_a_url_or_a_form_is_kept(wire: Wire) -> None:
+    target = Url("PUT", "/demo/guarded", wire.host, [EXPECTED_OWNER]).signed(wire.signer)
+    assert _asked(wire, "PUT", target, b"bytes").code == "AccessDenied"
+    body = multipart_form([("key", "guarded"), EXPECTED_OWNER], b"bytes")
+    headers = {"content-type": "multipart/form-data; boundary=edge"}
+    assert _asked(wire, "POST", "/demo", body, headers).code == "AccessDenied"
+    assert wire.request("GET", "/demo/guarded").code == "NoSuchKey"
+
+
 def test_forms_that_do_not_end_keep_no_memory_from_others(node: Node, wire: Wire) -> None:
     head = {"host": wire.host, "content-type": "multipart/form-data; boundary=edge", "content-length": "100000"}
     with ExitStack() as held:
