@@ -170,8 +170,6 @@ class Connection(HttpToolsProtocol):
             # Not offered: the request is answered as if it had not asked, and the connection ends.
             if self.cycle is not None:
                 self.cycle.keep_alive = False
-                if self.cycle.framing.has_body:
-                    self._refusal = RequestMalformed("Upgrades are not offered.")
         except httptools.HttpParserError:
             self._refusal = self._refusal or RequestMalformed()
 
@@ -215,6 +213,10 @@ class Connection(HttpToolsProtocol):
             frame = framing.frame(version, fields)
         except GatewayError as error:
             self._refusal = error
+            return
+        if frame.has_body and self.parser.should_upgrade():
+            # The parser takes what follows for another protocol: the body would seem to be empty.
+            self._refusal = RequestMalformed("Upgrades are not offered.")
             return
         head = Head(
             method=self.parser.get_method().decode("ascii"),

@@ -2,6 +2,7 @@
 
 from time import process_time
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -219,6 +220,17 @@ def test_http_10_is_served_and_closed() -> None:
     assert outcome.closed
     assert outcome.written.startswith(b"HTTP/1.1 200 OK")
     assert b"transfer-encoding" not in outcome.written
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"]
+)
+def test_an_upgrade_with_a_body_is_refused_before_the_body_is_lost(framing: bytes) -> None:
+    head = b"PUT /k HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: h2c\r\n"
+    for segments in ([head + framing], [head, framing]):
+        outcome = converse(segments)
+        assert outcome.refused == ["BadRequest"]
+        assert outcome.seen == []
 
 
 def test_an_upgrade_is_not_offered_and_the_request_is_answered() -> None:
