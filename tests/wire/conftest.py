@@ -51,9 +51,15 @@ def wire(node: Node) -> Wire:
 
 
 @pytest.fixture(scope="module")
-def guest(node: Node) -> Wire:
+def guest_signer() -> Signer:
+    """The key of somebody without rights in the buckets of others."""
+    return Signer("GUEST", SECRET)
+
+
+@pytest.fixture(scope="module")
+def guest(node: Node, guest_signer: Signer) -> Wire:
     """The way to the node of somebody without rights in the buckets of others."""
-    return Wire(node, Signer("GUEST", SECRET))
+    return Wire(node, guest_signer)
 
 
 @pytest.fixture
