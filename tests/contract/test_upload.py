@@ -1,6 +1,7 @@
 """Multipart uploads: parts in any order, by any instance; completed, repeated, aborted."""
 
 import asyncio
+import contextlib
 import hashlib
 import random
 from dataclasses import replace
@@ -239,6 +240,23 @@ async def test_a_part_that_ends_after_the_abort_is_refused(store: Store) -> None
 
         with pytest.raises(UploadMissing):
             await backend.write_part(upload, 1, Late(LAST))
+        assert await uploads_of(backend) == []
+
+
+@asynchronous
+async def test_an_abort_amid_parts_succeeds_and_leaves_nothing(store: Store) -> None:
+    async with store.opened() as backend:
+
+        async def send(upload: UploadId, number: int) -> None:
+            with contextlib.suppress(UploadMissing):
+                await sent(backend, upload, number, LAST)
+
+        for _ in range(60):
+            upload = await begun(backend)
+            async with asyncio.TaskGroup() as tasks:
+                sending = [tasks.create_task(send(upload, number)) for number in range(1, 15)]
+                await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+                await backend.abort_upload(upload)
         assert await uploads_of(backend) == []
 
 

@@ -16,6 +16,8 @@ from gateway.errors import UploadMissing
 from gateway.model import Algorithm, Checksum, ETag, Key
 
 UPLOADS = b"uploads"
+BURIALS_MAX = 32
+"""How often the files of an upload that ended are removed, while parts still come in."""
 _RECORD = b"record"
 _RECORD_SIZE_MAX = 1024 * 1024
 _NATIVE = re.compile(r"[0-9a-f]{32}")
@@ -98,7 +100,13 @@ class Uploads:
             os.rename(_name(upload), grave, src_dir_fd=self._root.fd, dst_dir_fd=self._root.fd)
         except FileNotFoundError as error:
             raise UploadMissing from error
-        shutil.rmtree(grave, dir_fd=self._root.fd)
+        for _ in range(BURIALS_MAX):
+            try:
+                shutil.rmtree(grave, dir_fd=self._root.fd)
+            except OSError:
+                # A part that was on its way has come in meanwhile. What stays after all is the next `sweep`'s.
+                continue
+            return
 
     def discard(self, upload: UploadId) -> None:
         """As `remove`, but the upload may be gone already."""
