@@ -89,6 +89,16 @@ def allows(policies: Iterable[Policy], ask: Ask, *, owned: bool = False) -> bool
     return allowed
 
 
+def may_allow_within(policies: Iterable[Policy], action: str, bucket: Bucket) -> bool:
+    """Whether the action may be allowed to some key of the bucket, as far as that shows before the key is known."""
+    name = action.lower().encode()
+    return any(
+        statement.allows and statement.actions.covers(name) and statement.resources.may_cover_within(bucket)
+        for policy in policies
+        for statement in policy.statements
+    )
+
+
 def compile_policy(statements: Iterable[StatementConfig]) -> Policy:
     """The policy that these statements make."""
     return Policy(tuple(_compile_statement(text) for text in statements))

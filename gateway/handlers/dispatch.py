@@ -2,7 +2,8 @@
 
 from typing import assert_never
 
-from gateway.errors import BucketMissing, GatewayError, ObjectMissing, UploadMissing, VersionMissing
+from gateway.access.policies import may_allow_within
+from gateway.errors import AccessRefused, BucketMissing, GatewayError, ObjectMissing, UploadMissing, VersionMissing
 from gateway.handlers import buckets, completions, copies, forms, lists, reads, truths, uploads, writes
 from gateway.handlers.call import Answer, Call
 from gateway.handlers.permission import LIST_ACTION, Wish, check_writable, facts_of, require, served_mount
@@ -78,6 +79,9 @@ def _entered_bucket(service: Service, call: Call, operation: BucketOperation) ->
     elif service.mounts.find(operation.bucket) is None:
         # Each key is judged on its own; of a bucket that is missing only who could list it may know.
         require(service, call, Wish(LIST_ACTION, operation.bucket))
+    elif call.caller.user is None and not may_allow_within(call.caller.policies, operation.action, operation.bucket):
+        # The keys come in a body that takes memory, which no stranger is lent for nothing.
+        raise AccessRefused
     mount = served_mount(service, call, operation.bucket)
     if isinstance(operation, WRITES):
         check_writable(mount)

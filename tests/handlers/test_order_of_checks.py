@@ -1,8 +1,10 @@
 """Which failure answers when several hold, and who may know what."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.handlers.node import Body, Node, md5_of
+from tests.handlers.node import ALL, CONFIG, Body, Node, md5_of
 
 CASES = [
     ("GET", "/{bucket}/k"),
@@ -49,8 +51,7 @@ def test_a_missing_bucket_is_told_to_who_has_the_right(node: Node, method: str, 
     ("method", "target", "bucket"),
     [
         *((method, target, "nowhere") for method, target in CASES),
-        # Of DeleteObjects each key is refused on its own: the next test.
-        *((method, target, "demo") for method, target in CASES if not target.endswith("?delete")),
+        *((method, target, "demo") for method, target in CASES),
         ("GET", "/", ""),
         ("PUT", "/{bucket}", "new"),
     ],
@@ -62,12 +63,31 @@ def test_an_unsigned_request_is_refused_without_an_anonymous_policy(
     assert (reply.status, reply.code) == (403, "AccessDenied")
 
 
-def test_unsigned_deletes_of_many_keys_are_refused_key_by_key(node: Node) -> None:
+def test_a_list_of_keys_is_not_read_from_a_stranger_who_may_delete_none(node: Node) -> None:
     node.request("PUT", "/demo/k", b"1")
-    document = b"<Delete><Object><Key>k</Key></Object></Delete>"
-    reply = node.request("POST", "/demo?delete", document, {"content-md5": md5_of(document)}, user=None)
-    assert reply.texts("Code") == ["AccessDenied"]
+    body = Body([b"<Delete><Object><Key>k</Key></Object></Delete>"])
+    reply = node.request("POST", "/demo?delete", body, user=None)
+    assert (reply.status, reply.code) == (403, "AccessDenied")
+    assert not body.asked
     assert node.request("GET", "/demo/k").body == b"1"
+
+
+def test_strangers_delete_key_by_key_where_they_may_delete_some(tmp_path: Path) -> None:
+    allowed = {"effect": "Allow", "action": "s3:Delete*", "resource": "demo/open/*"}
+    policies = {"anonymous": {"statement": [allowed]}, "all": {"statement": [ALL]}}
+    root = {"id": "root", "secret": "root-secret", "user": "root", "policy": "all"}
+    config = {**CONFIG, "policy": policies, "access_key": [root]}
+    document = b"<Delete><Object><Key>k</Key></Object><Object><Key>open/k</Key></Object></Delete>"
+    with Node(tmp_path, config) as open_node:
+        for key in ("k", "open/k"):
+            open_node.request("PUT", f"/demo/{key}", b"1")
+        reply = open_node.request("POST", "/demo?delete", document, {"content-md5": md5_of(document)}, user=None)
+        assert reply.texts("Code") == ["AccessDenied"]
+        assert reply.texts("Key") == ["k", "open/k"]
+        assert open_node.request("GET", "/demo/k").body == b"1"
+        assert open_node.request("GET", "/demo/open/k").code == "NoSuchKey"
+        refused = open_node.request("POST", "/other?delete", document, {"content-md5": md5_of(document)}, user=None)
+        assert (refused.status, refused.code) == (403, "AccessDenied")
 
 
 @pytest.mark.parametrize(
