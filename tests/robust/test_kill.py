@@ -28,9 +28,13 @@ LARGE_SIZE = 9 * MIB
 """boto3 sends this in two parts."""
 
 
-def test_a_put_killed_in_the_middle_leaves_the_old_object(sufferer: Node, wire: Wire, demo: Path) -> None:
+def test_a_put_killed_in_the_middle_leaves_the_old_object_and_the_open_uploads(
+    sufferer: Node, wire: Wire, demo: Path
+) -> None:
     wire.put("demo", "victim", b"old")
-    before = objects_on_disk(demo)
+    assert wire.request("POST", path("demo", "open") + "?uploads=").status == 200
+    before, uploads = objects_on_disk(demo), wire.request("GET", "/demo?uploads=").body
+    assert b"<Upload>" in uploads
     for _ in range(3):
         with Wire(sufferer).connect() as sock:
             head = wire.head("PUT", path("demo", "victim"), {"content-length": str(32 * MIB)})
@@ -40,8 +44,11 @@ def test_a_put_killed_in_the_middle_leaves_the_old_object(sufferer: Node, wire: 
         sufferer.restart()
         assert wire.get("demo", "victim") == b"old"
         assert wire.keys("demo") == ["victim"]
+        assert wire.request("GET", "/demo?uploads=").body == uploads
         assert objects_on_disk(demo) == before
         until(lambda: not unfinished(demo))
+    upload = uploads.partition(b"<UploadId>")[2].partition(b"</UploadId>")[0].decode()
+    assert wire.request("DELETE", path("demo", "open", [("uploadId", upload)])).status == 204
 
 
 @pytest.fixture(scope="module")
