@@ -3,11 +3,12 @@
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -45,8 +46,18 @@ def run(config: Config, announce: Callable[[], None] | None = None) -> int:
     only shows when the parts are opened: an address in use, a directory of another node, a bad certificate.
     """
     logs.configure(config.log.format, config.log.level)
+    _take_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(config, announce))
+
+
+def _take_open_files() -> None:
+    """Takes all the open files there may be: the soft limit is often 1,024, which so many idle clients use up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # macOS calls the hard limit infinite and grants less; what there was stays then.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(config: Config, announce: Callable[[], None] | None) -> int:

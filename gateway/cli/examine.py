@@ -61,11 +61,12 @@ def libraries(_config: Config) -> Iterator[Finding]:
 def open_files(config: Config) -> Iterator[Finding]:
     """Whether the process may open as many files as it may have connections."""
     wanted = config.limits.connections + FILES_BESIDE_CONNECTIONS
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # A node raises its own soft limit as far as it may.
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY or limit >= wanted:
         yield Finding("open files", Health.GOOD, f"the limit is {limit}")
     else:
-        advice = f"Raise it (ulimit -n {wanted}, LimitNOFILE= of systemd) or lower limits.connections."
+        advice = f"Raise it (ulimit -Hn {wanted}, LimitNOFILE= of systemd) or lower limits.connections."
         yield Finding("open files", Health.WARNING, f"the limit is {limit}, less than {wanted}", advice)
 
 

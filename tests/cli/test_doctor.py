@@ -139,7 +139,7 @@ def test_without_tls_no_certificate_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_too_few_files_for_all_connections_are_a_warning(tmp_path: Path) -> None:
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         pytest.skip("this process may open any number of files")
     many = config_with(tmp_path, limits={"connections": min(limit * 2, sys.maxsize)})

@@ -1,5 +1,6 @@
 """What an enemy sends: every attack that once worked, against a real node."""
 
+import resource
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -108,6 +109,21 @@ def test_a_bucket_that_is_deleted_under_an_upload_and_a_download_takes_all_with_
             upload.sendall(bytes(MIB))
             assert answer_of(upload, "PUT").code == "NoSuchBucket"
     until(lambda: open_files(node) <= before)
+
+
+def test_idle_clients_use_up_connections_and_not_files(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as held:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        try:
+            small = held.enter_context(Node(tmp_path))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        wire = Wire(small)
+        assert wire.put("demo", "k", b"bytes").status == 200
+        for _ in range(300):
+            held.enter_context(wire.connect())
+        assert wire.get("demo", "k") == b"bytes"
 
 
 def test_idle_clients_over_tls_do_not_take_the_grace_of_a_stop(tmp_path: Path) -> None:
