@@ -13,7 +13,6 @@ import pytest
 
 from gateway.model import MIB
 from tests.real.memory import MemoryWatch
-from tests.real.memory import MemoryWatch
 from tests.real.node import Node
 from tests.real.wire import Answer, Wire, answer_of, head_bytes
 from tests.robust.watching import unfinished, until
