@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from gateway.backends.base import Body
 from gateway.errors import LengthMissing, MessageTooLong, RequestInvalid
-from gateway.handlers.call import Call, Incoming
+from gateway.handlers.call import CHUNK_COST, Call, Incoming
 from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
 from gateway.model import MIB, PIECE_SIZE_MAX, Algorithm, Checksum
 from gateway.s3 import payload
@@ -143,11 +143,12 @@ async def _stretches(incoming: Incoming) -> AsyncIterator[list[bytes]]:
     stretch: list[bytes] = []
     held = 0
     while (chunk := await incoming.chunk()) is not None:
-        if held + len(chunk) > PIECE_SIZE_MAX and stretch:
+        cost = len(chunk) + CHUNK_COST
+        if held + cost > PIECE_SIZE_MAX and stretch:
             yield stretch
             stretch, held = [], 0
         stretch.append(chunk)
-        held += len(chunk)
+        held += cost
     if stretch:
         yield stretch
 

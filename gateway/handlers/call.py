@@ -9,6 +9,9 @@ from gateway.access.callers import Caller
 from gateway.s3.head import Head, Target
 from gateway.s3.proof import Proof
 
+CHUNK_COST = 64
+"""Bytes that holding a chunk of a body takes beside the chunk's own; clients may send them one byte each."""
+
 
 class Incoming(Protocol):
     """The raw body as it comes from the socket, before any aws-chunked framing is undone."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from gateway.errors import BodyIncomplete, RequestTimeout
-from gateway.handlers.call import Answer
+from gateway.handlers.call import CHUNK_COST, Answer
 from gateway.s3.head import Head
 from gateway.server.framing import Framing
 
@@ -110,7 +110,7 @@ class Exchange:
         if self.response_complete:
             return
         self._chunks.append(data)
-        self._buffered += len(data)
+        self._buffered += len(data) + CHUNK_COST
         if self._buffered > BODY_BUFFER_MAX:
             self._line.pause_reading()
         self.message_event.set()
@@ -148,7 +148,7 @@ class Exchange:
                 self.keep_alive = False
                 raise RequestTimeout from error
         data = self._chunks.popleft()
-        self._buffered -= len(data)
+        self._buffered -= len(data) + CHUNK_COST
         return data
 
     async def send(self, answer: Answer) -> int:
