@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import socket
+import time
 import zlib
 from collections.abc import Callable
 
@@ -285,6 +286,17 @@ def test_a_document_has_a_limit(local: Place) -> None:
         found = send_raw(local.wire, raw, "POST")
     for answer in (told, found):
         assert (answer.status, answer.code) == (400, "MaxMessageLengthExceeded")
+
+
+@pytest.mark.long
+def test_a_body_that_stops_coming_is_given_up_after_30_seconds(local: Place) -> None:
+    with local.untouched():
+        began = time.monotonic()
+        with local.wire.connect() as sock:
+            sock.sendall(local.wire.head("PUT", local.target("k"), {"content-length": "10"}) + b"12345")
+            answer = answer_of(sock, "PUT")
+    assert 29 < time.monotonic() - began < 40
+    assert (answer.status, answer.code, answer.headers["connection"]) == (400, "RequestTimeout", "close")
 
 
 # Checksums and the verdict.

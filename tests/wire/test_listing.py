@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.real.node import Node
 from tests.real.wire import Answer, Query
 from tests.wire.place import Place, text, texts, tree
 from tests.wire.sending import Draft
@@ -191,6 +192,14 @@ def test_a_token_is_good_for_its_own_query_only(full: Place) -> None:
         )
     elsewhere = full.wire.request("GET", f"/demo?list-type=2&delimiter=%2F&continuation-token={token}")
     assert elsewhere.code == "InvalidArgument"
+
+
+def test_a_token_outlives_the_node_that_made_it(node: Node, local: Place) -> None:
+    for key in "abc":
+        local.put(key)
+    token = text(v2(local, ("max-keys", "1")), "NextContinuationToken") or ""
+    node.restart()
+    assert items(v2(local, ("continuation-token", token))) == ["b", "c"]
 
 
 def test_an_entry_says_what_head_says(place: Place) -> None:

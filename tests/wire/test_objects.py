@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tests.real.node import Node
 from tests.real.wire import Answer, Wire
 from tests.wire.place import Place, text
 from tests.wire.sending import Draft
@@ -188,6 +189,18 @@ def test_both_sides_of_a_copy_need_their_right(local: Place, guest: Wire) -> Non
         given = guest.request("PUT", local.target("gift"), headers={"x-amz-copy-source": "guest-copies/gift"})
     assert (given.status, given.code) == (403, "AccessDenied")
     assert guest.keys("guest-copies") == ["gift"]
+
+
+def test_more_than_5_gib_cannot_be_copied_at_once(node: Node, wire: Wire) -> None:
+    demo = Place(wire, "demo", None)
+    with (node.directory / "demo" / "large").open("wb") as sparse:
+        sparse.truncate(5 * 1024**3 + 1)
+    assert demo.ask("HEAD", "large").headers["content-length"] == str(5 * 1024**3 + 1)
+    upload = text(demo.ask("POST", "copy", [("uploads", "")]), "UploadId") or ""
+    with demo.untouched():
+        for query in ([], [("partNumber", "1"), ("uploadId", upload)]):
+            answer = demo.ask("PUT", "copy", query, {"x-amz-copy-source": "demo/large"})
+            assert (answer.status, answer.code) == (400, "InvalidRequest"), answer
 
 
 # Headers that modify a write.

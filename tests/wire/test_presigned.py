@@ -154,6 +154,11 @@ def test_a_url_may_bind_the_body(local: Place) -> None:
     assert use(local, "PUT", url.signed(local.wire.signer), body=BODY).status == 200
 
 
+def test_a_left_over_session_token_does_no_harm(local: Place) -> None:
+    local.put("k", BODY)
+    assert use(local, "GET", v4(local, "GET", query=[("X-Amz-Security-Token", "left over")])).body == BODY
+
+
 def test_overrides_are_part_of_the_signature(local: Place) -> None:
     local.put("k", BODY)
     url = v4(local, "GET", query=[("response-content-type", "text/html")])
