@@ -150,7 +150,7 @@ def test_an_upload_lives_on_after_a_complete_that_is_refused(
     assert (answer.status, answer.code) == (status, code), answer
     if code == "EntityTooSmall":
         found = [text(answer, name) for name in ("ProposedSize", "MinSizeAllowed", "PartNumber", "ETag")]
-        assert found == [str(len(LAST)), str(5 * MIB), "2", parts[2][1]] or found[3] == parts[2][1].strip('"')
+        assert found == [str(len(LAST)), str(5 * MIB), "2", parts[2][1].strip('"')]
     good = complete(place, upload, document([parts[1], parts[2]]), {"x-amz-mp-object-size": str(5 * MIB + 4)})
     assert good.status == 200, good
     assert place.wire.get(place.bucket, "k") == FIRST + LAST

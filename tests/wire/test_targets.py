@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.real.node import Node
 from tests.real.wire import Answer, Query, Wire, head_bytes, path
 from tests.wire.conftest import DOMAIN
 from tests.wire.place import Place, text, texts
@@ -222,7 +221,7 @@ def test_the_first_check_that_fails_answers(local: Place, guest: Wire) -> None:
     assert local.ask("PUT", "k", headers=wrong_body, body=b"x").code == "InvalidDigest"
 
 
-def test_a_missing_key_is_told_only_to_who_may_list(node: Node, local: Place, guest: Wire) -> None:
+def test_a_missing_key_is_told_only_to_who_may_list(local: Place, guest: Wire) -> None:
     assert local.ask("GET", "missing").code == "NoSuchKey"
     hidden = guest.request("GET", local.target("missing"))
     assert (hidden.status, hidden.code) == (403, "AccessDenied")
