@@ -35,6 +35,8 @@ HASHERS = 2
 """Threads that hash bodies; hashing holds the GIL only for moments, so more would only fight for cores."""
 LAG_EVERY_S = 1.0
 EXPOSED_EVERY_S = 60.0
+ADMIN_STOP_GRACE_S = 1.0
+"""The admin port ends when no S3 answer is in progress any more; what it answers itself is short."""
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +79,6 @@ class Node:
         self.metrics = Metrics()
         self._state = "starting"
         self._stopping = asyncio.Event()
-        self._listeners: list[Listener] = []
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -96,7 +97,7 @@ class Node:
             memory = self.metrics.transfer_memory_bytes
             memory.labels(state="limit").set(self._service.budget.limit_bytes)
             memory.labels(state="used").set_function(lambda: self._service.budget.used_bytes)
-            self._listeners = self._listening()
+            self._s3, self._admin = self._listening()
             yield
 
     def heed_signals(self) -> None:
@@ -110,14 +111,12 @@ class Node:
     def stop(self) -> None:
         """Says no on /readyz, ends accepting, lets answers in progress end within `node.stop_grace`."""
         if self._stopping.is_set():
-            for listener in self._listeners:
-                listener.force_exit = True
+            self._s3.force_exit = self._admin.force_exit = True
             return
         self._state = "stopping"
         log.info("stopping", extra={"grace_s": float(self._config.node.stop_grace)})
         self._stopping.set()
-        for listener in self._listeners:
-            listener.stop()
+        self._s3.stop()
 
     def not_ready(self) -> str | None:
         """Why this node serves no requests now; None if it does."""
@@ -126,17 +125,20 @@ class Node:
     async def serve(self, announce: Callable[[], None] | None) -> None:
         """Answers requests until `stop`, and returns when the last answer has ended or its grace is over."""
         async with asyncio.TaskGroup() as tasks:
-            doors = [tasks.create_task(listener.run()) for listener in self._listeners]
+            s3, admin = tasks.create_task(self._s3.run()), tasks.create_task(self._admin.run())
             chores = [tasks.create_task(self._measure_lag())]
             if _is_admin_exposed(self._config):
                 chores.append(tasks.create_task(_keep_warning()))
             if self._certificate is not None:
                 chores.append(tasks.create_task(self._certificate.keep_fresh()))
-            for listener in self._listeners:
-                await listener.accepting.wait()
+            await self._s3.accepting.wait()
+            await self._admin.accepting.wait()
             if not self._stopping.is_set():
                 self._ready(announce)
-            await asyncio.wait(doors)
+            await s3
+            # Last, so that /readyz and /metrics answer for as long as anything is in progress.
+            self._admin.stop()
+            await admin
             for chore in chores:
                 chore.cancel()
         log.info("stopped")
@@ -155,21 +157,17 @@ class Node:
         if announce is not None:
             announce()
 
-    def _listening(self) -> list[Listener]:
+    def _listening(self) -> tuple[Listener, Listener]:
         config = self._config
         limits = DoorLimits(config.limits.requests, config.limits.connections, float(config.log.slow))
         door = Door(self._service, self.metrics, self._clock, limits=limits, not_ready=self.not_ready)
         admin = create(self._admin_service())
-        doors: list[tuple[Address, object, type[HttpToolsProtocol]]] = [
-            (config.listen.s3, door, Connection),
-            (config.listen.admin, admin, HttpToolsProtocol),
-        ]
-        sockets = _sockets([address for address, _, _ in doors])
+        s3_socket, admin_socket = _sockets([config.listen.s3, config.listen.admin])
         tls = self._certificate.context if self._certificate else None
-        return [
-            Listener(app, sock, protocol, tls=tls, stop_grace_s=float(config.node.stop_grace))
-            for sock, (_, app, protocol) in zip(sockets, doors, strict=True)
-        ]
+        return (
+            Listener(door, s3_socket, Connection, tls=tls, stop_grace_s=float(config.node.stop_grace)),
+            Listener(admin, admin_socket, HttpToolsProtocol, tls=tls, stop_grace_s=ADMIN_STOP_GRACE_S),
+        )
 
     def _admin_service(self) -> AdminService:
         return AdminService(

@@ -15,6 +15,7 @@ from gateway.s3.head import Head
 from gateway.server import framing
 from gateway.server.exchange import Exchange
 from gateway.server.listener import GOODBYE_TIME_MAX_S
+from gateway.server.stamps import Stamps
 
 HEAD_TIME_MAX_S = 10.0
 IDLE_MAX_S = 75
@@ -31,12 +32,13 @@ class Answering(Protocol):
 
     connections_max: int
     metrics: Metrics
+    stamps: Stamps
 
     async def answer(self, exchange: Exchange) -> None:
         """Answers one request; never raises but for cancelling."""
         ...
 
-    def refusal(self, error: GatewayError, default_fields: list[tuple[bytes, bytes]]) -> bytes:
+    def refusal(self, error: GatewayError) -> bytes:
         """The whole answer to a request whose head never became one."""
         ...
 
@@ -76,9 +78,9 @@ class Connection(HttpToolsProtocol):
         self._linger_timer: asyncio.TimerHandle | None = None
 
     @property
-    def default_fields(self) -> list[tuple[bytes, bytes]]:
-        """The fields of every answer: date and server."""
-        return self.server_state.default_headers
+    def stamps(self) -> Stamps:
+        """See `exchange.Line`."""
+        return self._door.stamps
 
     # From the transport.
 
@@ -338,7 +340,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.body_broke_off()
             self._linger_left = LINGER_SIZE_MAX
         else:
-            self.transport.write(self._door.refusal(error, self.default_fields))
+            self.transport.write(self._door.refusal(error))
             self.linger()
 
     def _drop(self, size: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from gateway.s3.head import Head
 from gateway.s3.operations import Operation
 from gateway.s3.target import resolve
 from gateway.server.exchange import ClientGone, Exchange
+from gateway.server.stamps import Stamps
 
 READY_TARGET = b"/-/ready"
 """Unsigned, for load balancers; no bucket can be called `-`."""
@@ -55,6 +55,7 @@ class Door:
         not_ready: Callable[[], str | None],
     ) -> None:
         self.metrics = metrics
+        self.stamps = Stamps(clock)
         self.connections_max = limits.connections
         self._service = service
         self._clock = clock
@@ -64,7 +65,7 @@ class Door:
 
     async def answer(self, exchange: Exchange) -> None:
         """Answers one request; never raises but for cancelling."""
-        request = _Request(secrets.token_hex(8).upper(), self._clock.monotonic_s())
+        request = _Request(self.stamps.request_id(), self._clock.monotonic_s())
         self.metrics.s3_requests_in_progress.inc()
         try:
             if exchange.head.target == READY_TARGET and exchange.head.method in ("GET", "HEAD"):
@@ -166,22 +167,22 @@ class Door:
         node = self._service.node_name
         return [("x-amz-request-id", request.id), ("x-amz-id-2", node), ("x-cache-node", node)]
 
-    def refusal(self, error: GatewayError, default_fields: list[tuple[bytes, bytes]]) -> bytes:
+    def refusal(self, error: GatewayError) -> bytes:
         """The whole answer to a request whose head never became one; the connection then closes."""
-        request = _Request(secrets.token_hex(8).upper(), self._clock.monotonic_s(), operation="Refused")
+        request = _Request(self.stamps.request_id(), self._clock.monotonic_s(), operation="Refused")
         row = s3_errors.row_of(error)
         body = s3_errors.document(error, resource="", request_id=request.id, host_id=self._service.node_name)
         fields = [
-            *default_fields,
-            *((name.encode(), value.encode()) for name, value in [*s3_errors.fields_of(error), *self._marks(request)]),
-            (b"content-type", b"application/xml"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
+            *s3_errors.fields_of(error),
+            *self._marks(request),
+            ("content-type", "application/xml"),
+            ("content-length", str(len(body))),
+            ("connection", "close"),
         ]
         self.metrics.s3_refused.labels(reason="framing").inc()
         log.debug("connection refused", extra={"request_id": request.id, "error": row.code})
-        head = b"".join(b"%b: %b\r\n" % field for field in fields)
-        return b"HTTP/1.1 %d Refused\r\n%b\r\n%b" % (row.status, head, body)
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields).encode()
+        return b"HTTP/1.1 %d Refused\r\n%b%b\r\n%b" % (row.status, self.stamps.lines(), head, body)
 
     def _record(self, exchange: Exchange, request: _Request) -> None:
         head = exchange.head

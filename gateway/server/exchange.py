@@ -11,6 +11,7 @@ from gateway.errors import BodyIncomplete, RequestTimeout
 from gateway.handlers.call import CHUNK_COST, Answer
 from gateway.s3.head import Head
 from gateway.server.framing import Framing
+from gateway.server.stamps import Stamps
 
 BODY_SILENCE_MAX_S = 30.0
 PIECE_TAKEN_MAX_S = 300.0
@@ -22,7 +23,9 @@ UNWANTED_BODY_MAX = 64 * 1024
 JOIN_MAX = 64 * 1024
 """Head and body go out in one piece up to here."""
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in http.HTTPStatus}
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in http.HTTPStatus
+}
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -36,7 +39,7 @@ class Line(Protocol):
     transport: asyncio.Transport
 
     @property
-    def default_fields(self) -> list[tuple[bytes, bytes]]: ...
+    def stamps(self) -> Stamps: ...
 
     def resume_reading(self) -> None: ...
 
@@ -182,9 +185,7 @@ class Exchange:
             self.keep_alive = False
 
     def _head_bytes(self, answer: Answer, size: int | None) -> bytes:
-        lines = [_STATUS_LINES[answer.status].encode("ascii")]
-        for field, text in self._line.default_fields:
-            lines += (field, b": ", text, b"\r\n")
+        lines = [_STATUS_LINES[answer.status], self._line.stamps.lines()]
         for name, value in answer.fields:
             line = f"{name}: {value}"
             assert not _CONTROLS.search(line), "a control character would break the head"

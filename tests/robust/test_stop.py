@@ -58,7 +58,8 @@ def test_an_answer_in_progress_is_completed(tmp_path: Path) -> None:
         assert is_ready(node)
         process.send_signal(signal.SIGTERM)
         until(lambda: refuses(node.s3_port))
-        assert not is_ready(node)
+        # A load balancer is told, not merely turned away, for as long as an answer is in progress.
+        assert fetch(f"{node.admin}/readyz").status == 503
         assert node.is_running
         assert response.read() == content(SIZE)[MIB:]
         assert process.wait(10) == 0

@@ -12,6 +12,7 @@ import uvloop
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from gateway.clock import ManualClock
 from gateway.errors import GatewayError
 from gateway.handlers.call import Answer
 from gateway.metrics import Metrics
@@ -19,6 +20,7 @@ from gateway.s3 import errors as s3_errors
 from gateway.s3.head import Head
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientGone, Exchange
+from gateway.server.stamps import Stamps
 
 
 class Pipe(asyncio.Transport):
@@ -67,6 +69,7 @@ class Listener:
     connections_max: int = 100
     reads_bodies: bool = True
     metrics: Metrics = field(default_factory=Metrics)
+    stamps: Stamps = field(default_factory=lambda: Stamps(ManualClock()))
     seen: list[Seen] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -81,7 +84,7 @@ class Listener:
         with suppress(ClientGone):
             await exchange.send(Answer(200, body=b"%d" % len(seen.body)))
 
-    def refusal(self, error: GatewayError, default_fields: list[tuple[bytes, bytes]]) -> bytes:
+    def refusal(self, error: GatewayError) -> bytes:
         self.refused.append(s3_errors.row_of(error).code)
         return b"HTTP/1.1 400 Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
