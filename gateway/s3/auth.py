@@ -43,7 +43,7 @@ class Verifier:
         Raises what the tables of faults say, all of them `GatewayError`s.
         """
         fields = field_map(head.fields)
-        request = Signable(head, target, fields, self.rules.trusted_proxies)
+        request = Signable(head, target, fields, self.rules.trusted_proxies, self.rules.domain)
         match _mechanism(head, target, fields):
             case Mechanism.V4_HEADER:
                 return sigv4.verify_header(request, self._ring, now_s)

@@ -22,6 +22,8 @@ class Signable:
     fields: FieldMap
     trusted: Networks
     """The proxies whose word on the host is believed."""
+    domain: str
+    """The parent of virtual hosts, "" if there are none."""
 
 
 def field_map(fields: Fields) -> FieldMap:

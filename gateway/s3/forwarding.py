@@ -5,6 +5,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from gateway.s3.head import Head
+from gateway.s3.target import virtual_bucket
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
@@ -35,17 +36,18 @@ def client_address(head: Head, trusted: Networks) -> str:
     return nearest
 
 
-def hosts_signed(head: Head, host: bytes, trusted: Networks) -> Iterator[bytes]:
+def hosts_signed(head: Head, host: bytes, trusted: Networks, domain: str) -> Iterator[bytes]:
     """The values of `host` a signer may have used, the likeliest first; at most four.
 
-    `host` is the authority as received.
+    `host` is the authority as received, `domain` the parent of virtual hosts.
     """
     yield host
     port = _PORTS.get(scheme_of(head, trusted), b"")
     yield host.removesuffix(port) if port and host.endswith(port) else host + port
     if _from_proxy(head, trusted):
         forwarded = _first_of_list(head.first(b"x-forwarded-host"))
-        if forwarded:
+        # Proxies pass on what a client says of itself: what was signed for one bucket must not open another.
+        if forwarded and virtual_bucket(forwarded, domain) == virtual_bucket(host, domain):
             yield forwarded
             forwarded_port = _first_of_list(head.first(b"x-forwarded-port"))
             if forwarded_port:

@@ -139,7 +139,7 @@ def _check(request: Signable, claim: Claim, signed: _Signed, key: bytes) -> None
     names = claim.signed_headers.split(b";")
     path = canonical_path(request.target.path)
     first: tuple[bytes, bytes] | None = None
-    for host in hosts_signed(request.head, request.target.host, request.trusted):
+    for host in hosts_signed(request.head, request.target.host, request.trusted, request.domain):
         headers = canonical_headers(names, request.fields, host)
         canonical = canonical_request(
             request.head.method, path, signed.query, headers, claim.signed_headers, signed.payload

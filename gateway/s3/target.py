@@ -20,7 +20,7 @@ def resolve(head: Head, domain: str) -> Target:
     for bad escapes, names that are not UTF-8 and targets of another form, `ArgumentInvalid` for NUL.
     """
     host, path, query = _split(head)
-    bucket = _virtual_bucket(host, domain) if domain else None
+    bucket = virtual_bucket(host, domain)
     if path == ASTERISK:
         return Target(Style.PATH, host, path, None, None, query)
     if bucket is not None:
@@ -80,7 +80,10 @@ def _absolute(target: bytes) -> tuple[bytes, bytes, Query]:
     return authority, (slash or b"/") + path, parse_query(query)
 
 
-def _virtual_bucket(host: bytes, domain: str) -> Bucket | None:
+def virtual_bucket(host: bytes, domain: str) -> Bucket | None:
+    """The bucket that a host names by itself: `<bucket>.<domain>`. None if it names none; raises `RequestMalformed`."""
+    if not domain:
+        return None
     name = _host_name(host)
     bucket = name.removesuffix("." + domain.lower())
     return Bucket(bucket) if bucket and bucket != name else None

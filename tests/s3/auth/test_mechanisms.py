@@ -96,6 +96,29 @@ def test_the_default_port_is_that_of_the_scheme() -> None:
         proof_of(replace(head, scheme="http"), NOW_S)
 
 
+@pytest.mark.parametrize(
+    ("signed_for", "host", "known"),
+    [
+        ("mine.s3.test", "mine.s3.test:9000", True),
+        ("mine.s3.test", "yours.s3.test", False),
+        ("mine.s3.test", "s3.test", False),
+        ("s3.test", "yours.s3.test", False),
+        ("s3.test", "inner", True),
+    ],
+)
+def test_what_was_signed_for_the_host_of_one_bucket_opens_no_other(signed_for: str, host: str, *, known: bool) -> None:
+    # Proxies that set Host often pass on an X-Forwarded-Host that the client made up.
+    rules = replace(PROXIED, domain="s3.test")
+    head = replace(signed(signed_for), peer="10.1.2.3")
+    fields = tuple((name, host.encode() if name == b"host" else value) for name, value in head.fields)
+    head = with_field(replace(head, fields=fields), b"x-forwarded-host", signed_for.encode())
+    if known:
+        assert proof_of(head, NOW_S, rules).key_id == ACCESS_KEY
+    else:
+        with pytest.raises(SignatureWrong):
+            proof_of(head, NOW_S, rules)
+
+
 def test_the_host_of_an_absolute_target_replaces_the_header() -> None:
     head = replace(signed("gateway:9000"), target=b"http://gateway:9000/b/k")
     assert proof_of(head, NOW_S).key_id == ACCESS_KEY
