@@ -28,7 +28,8 @@ def test_a_node_that_is_asked_to_stop_ends_with_success(tmp_path: Path) -> None:
 
 def test_a_node_serves_both_ports_over_tls(tls_node: Node) -> None:
     assert tls_node.endpoint.startswith("https://")
-    assert [bucket["Name"] for bucket in tls_node.boto3().list_buckets()["Buckets"]] == ["demo"]
+    # The node is shared by many tests, some of which make buckets.
+    assert "demo" in {bucket["Name"] for bucket in tls_node.boto3().list_buckets()["Buckets"]}
 
 
 def test_a_node_says_in_json_lines_what_it_does(tmp_path: Path) -> None:
