@@ -1,9 +1,10 @@
 """Bodies on their way in: received, judged, and handed on in pieces of bounded size."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from gateway.backends.base import Body
 from gateway.errors import LengthMissing, MessageTooLong, RequestInvalid
@@ -12,6 +13,8 @@ from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
 from gateway.model import MIB, PIECE_SIZE_MAX, Algorithm, Checksum
 from gateway.s3 import payload
 from gateway.s3.payload import Plan, Receiver, Verdict
+
+T = TypeVar("T")
 
 UPLOAD_MEMORY = 2 * MIB
 """What one upload may hold: a stretch as received, and the same decoded."""
@@ -103,6 +106,13 @@ async def read_document(service: Service, call: Call, *, checksum_of_body: bool 
         raise MessageTooLong(MaxMessageLengthBytes=DOCUMENT_MAX)
     async with service.budget.reserve(DOCUMENT_MAX if plan.size is None else plan.size, BUDGET_WAIT_MAX_S):
         return await _collect(service, call, Receiver(plan), DOCUMENT_MAX)
+
+
+async def understood(service: Service, document: bytes, parse: Callable[[bytes], T]) -> T:
+    """What `parse` makes of a document; a large one is read in a thread, so that other answers go on."""
+    if len(document) < HASHED_INLINE_MAX:
+        return parse(document)
+    return await asyncio.get_running_loop().run_in_executor(service.hashers, parse, document)
 
 
 async def judge(receiver: Receiver, stretch: list[bytes], hashers: Executor) -> bytes | memoryview:

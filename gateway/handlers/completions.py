@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gateway.backends.base import Backend, Completion, Part, UploadId, WriteSpec
 from gateway.errors import ConditionFailed, DigestWrong, RequestInvalid, UploadMissing
-from gateway.handlers.bodies import read_document
+from gateway.handlers.bodies import read_document, understood
 from gateway.handlers.call import Answer, Call
 from gateway.handlers.commits import check_condition_kept, commit_condition, race_told
 from gateway.handlers.lists import XML_FIELDS
@@ -33,7 +33,8 @@ async def complete(service: Service, call: Call, mount: Mount, operation: Comple
     """Joins the parts that the body names. Repeated after success it answers the same."""
     upload = open_upload(service, mount, operation.key, operation.upload_id)
     body, _ = await read_document(service, call, checksum_of_body=False)
-    claimed = [Part(part.number, part.etag, checksum=part.checksum) for part in multipart.read_complete(body)]
+    named = await understood(service, body, multipart.read_complete)
+    claimed = [Part(part.number, part.etag, checksum=part.checksum) for part in named]
 
     async def work() -> Answer:
         with absence_hidden(service, call, mount.bucket):

@@ -2,7 +2,7 @@
 
 from gateway.backends.base import Conditional, WriteSpec
 from gateway.errors import AccessRefused, GatewayError, RequestInvalid, Unsupported
-from gateway.handlers.bodies import read_document, receive
+from gateway.handlers.bodies import read_document, receive, understood
 from gateway.handlers.call import Answer, Call
 from gateway.handlers.commits import (
     check_condition_kept,
@@ -47,7 +47,7 @@ async def delete_objects(service: Service, call: Call, mount: Mount, operation: 
     body, verdict = await read_document(service, call)
     if not verdict.proven:
         raise RequestInvalid("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-    request = read_delete(body)
+    request = await understood(service, body, read_delete)
     errors = [_refusal(service, call, mount, deletion) for deletion in request.deletions]
     plain = [at for at, deletion in enumerate(request.deletions) if errors[at] is None and _is_plain(deletion)]
     for at, deletion in enumerate(request.deletions):

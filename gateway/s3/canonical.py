@@ -80,8 +80,8 @@ def canonical_headers(names: Iterable[bytes], fields: FieldMap, host: bytes) -> 
             value = fields.get(name, b"")
             if b"  " in value or b"\t" in value:
                 value = b" ".join(value.split())
-            elif not value and name == b"expect":
-                # Proxies answer it themselves and drop it; no client sends another value.
+            elif name == b"expect" and name not in fields:
+                # Proxies answer it themselves and drop it; no client signs another value.
                 value = b"100-continue"
         lines.append(b"%b:%b\n" % (name, value))
     return b"".join(lines)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import os
 import threading
 
@@ -50,6 +51,32 @@ async def test_errors_of_the_system_become_ours_and_show_no_path(number: int, fa
         with pytest.raises(failure) as raised:
             await call
         assert "/a/path" not in str(raised.value)
+    await threads.close()
+
+
+@asynchronous
+async def test_a_failure_whose_caller_has_left_is_no_news() -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    threads = Threads(2)
+    begun, may_fail = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        begun.set()
+        may_fail.wait(10)
+        raise OSError(errno.EIO, "broken")
+
+    for work in (threads.settle(fail), threads.together(fail, fail)):
+        begun.clear()
+        may_fail.clear()
+        async with asyncio.TaskGroup() as callers:
+            caller = callers.create_task(work)
+            await asyncio.to_thread(begun.wait, 10)
+            caller.cancel()
+            may_fail.set()
+    del caller, work
+    gc.collect()
+    assert complaints == []
     await threads.close()
 
 

@@ -1,7 +1,7 @@
 """The bounded pool of threads in which all of one mount's file system calls run."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -42,8 +42,7 @@ class Threads:
         except asyncio.CancelledError:
             if abandon is not None:
                 abandon()
-            if not future.done():
-                await asyncio.wait([future])
+            await _over([future])
             raise
 
     async def together(self, *works: Callable[[], None]) -> None:
@@ -52,8 +51,7 @@ class Threads:
         try:
             await asyncio.wait(futures)
         finally:
-            # Returns at once unless the first wait was cancelled.
-            await asyncio.wait(futures)
+            await _over(futures)
         for future in futures:
             future.result()
 
@@ -80,6 +78,14 @@ class Threads:
         if self._is_closed:
             raise RootMissing
         return self._pool.submit(_translated, work)
+
+
+async def _over(futures: Sequence[asyncio.Future[T]]) -> None:
+    """Returns when all have ended, well or badly; what nobody asks after is then not logged as forgotten."""
+    await asyncio.wait(futures)
+    for future in futures:
+        if not future.cancelled():
+            future.exception()
 
 
 def _translated(work: Callable[[], T]) -> T:

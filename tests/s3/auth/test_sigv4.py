@@ -114,6 +114,11 @@ def test_the_components_may_come_in_any_order_and_spacing(layout: str) -> None:
     assert proof_of(with_field(head, b"authorization", shuffled.encode()), NOW_S).key_id == ACCESS_KEY
 
 
+def test_an_empty_expect_header_is_signed_as_it_stands() -> None:
+    head = signed_head(headers={"expect": ""})
+    assert proof_of(head, NOW_S).key_id == ACCESS_KEY
+
+
 def test_an_expect_header_that_a_proxy_dropped_still_verifies() -> None:
     head = signed_head(headers={"expect": "100-continue"})
     assert proof_of(with_field(head, b"expect", None), NOW_S).key_id == ACCESS_KEY
