@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def _remove_directory(path: Path) -> None:
     # Whatever is not ours keeps the directory, also what no listing shows.
     own = path / RESERVED.decode()
     try:
-        if any(entry.name != own.name for entry in path.iterdir()):
-            raise BucketNotEmpty
+        for entry in path.iterdir():
+            if entry.name != own.name:
+                _remove_hollow(entry)
         if own.exists():
             shutil.rmtree(own)
         path.rmdir()
@@ -49,6 +51,14 @@ def _remove_directory(path: Path) -> None:
         return
     except OSError as error:
         raise _translated(error) from error
+
+
+def _remove_hollow(path: Path) -> None:
+    """Removes directories that hold nothing but directories: a crash may leave them, and no listing shows them."""
+    if path.is_symlink() or not path.is_dir():
+        raise BucketNotEmpty
+    for folder, _, _ in os.walk(path, topdown=False):
+        os.rmdir(folder)
 
 
 def _translated(error: OSError) -> GatewayError:

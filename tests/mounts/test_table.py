@@ -145,6 +145,20 @@ def test_a_bucket_with_objects_is_not_deleted(house: House) -> None:
     house.run(scenario)
 
 
+def test_directories_that_a_crash_left_empty_do_not_keep_a_bucket(house: House) -> None:
+    async def scenario(mounts: Mounts) -> None:
+        mount = await mounts.create(MINE, "alice")
+        await put(mount, b"a/b/c")
+        place = house.root / "buckets" / "mine"
+        objects = [path for path in place.rglob("c") if path.is_file()]
+        assert len(objects) == 1
+        objects[0].unlink()  # as if the node had died before it removed the directories around it
+        await mounts.delete(MINE)
+        assert not place.exists()
+
+    house.run(scenario)
+
+
 def test_a_directory_with_what_no_listing_shows_is_not_deleted(house: House) -> None:
     async def scenario(mounts: Mounts) -> None:
         await mounts.create(MINE, "alice")
