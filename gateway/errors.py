@@ -34,7 +34,7 @@ class ConfigInvalid(Exception):
         self.problems = problems
 
 
-# What a backend may say (design table of errors; `retry` is what a retry loop around it obeys).
+# What a backend may say.
 
 
 class ObjectMissing(GatewayError):
@@ -101,21 +101,10 @@ class PartTooSmall(GatewayError):
     sentence = "Your proposed upload is smaller than the minimum allowed size"
 
 
-class ObjectArchived(GatewayError):
-    sentence = "The operation is not valid for the object's storage class"
-
-
 class AccessRefused(GatewayError):
     """The backend, or the gateway's policies, refuse this one request."""
 
     sentence = "Access Denied"
-
-
-class CredentialsRefused(GatewayError):
-    """The backend refuses the gateway's own credentials: nothing the client could mend."""
-
-    retry = True
-    sentence = "The store behind this bucket refuses the gateway; its operators have been told."
 
 
 class ObjectTooLarge(GatewayError):
@@ -138,12 +127,6 @@ class SlowDown(GatewayError):
 class BackendUnavailable(GatewayError):
     retry = True
     sentence = "The store behind this bucket does not answer."
-
-
-class BackendBroken(GatewayError):
-    """The backend contradicts itself or cannot be understood."""
-
-    sentence = "We encountered an internal error. Please try again."
 
 
 class Unsupported(GatewayError):
@@ -222,12 +205,6 @@ class PublicAccessBlockMissing(GatewayError):
     sentence = "The public access block configuration was not found"
 
 
-class SettingFromFile(GatewayError):
-    """A change to a name that the configuration file holds; the file wins."""
-
-    sentence = "This setting is fixed by the configuration file of the gateway."
-
-
 # What the caller's proof may lack.
 
 
@@ -252,14 +229,6 @@ class SignatureWrong(GatewayError):
 
 class ClockSkewed(GatewayError):
     sentence = "The difference between the request time and the current time is too large."
-
-
-class TokenInvalid(GatewayError):
-    sentence = "The provided token is malformed or otherwise invalid."
-
-
-class TokenExpired(GatewayError):
-    sentence = "The provided token has expired."
 
 
 # What is wrong with the request.

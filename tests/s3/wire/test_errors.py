@@ -1,6 +1,10 @@
 """Errors as S3 says them."""
 
-from gateway.errors import GatewayError, MethodRefused, ObjectMissing, SlowDown, SpanOutside, UriInvalid
+import re
+from pathlib import Path
+
+import gateway
+from gateway.errors import GatewayError, MethodRefused, ObjectMissing, SlowDown, SpanOutside, StorageFull, UriInvalid
 from gateway.s3 import xml
 from gateway.s3.errors import ROWS, document, fields_of, row_of
 
@@ -20,9 +24,17 @@ def test_every_failure_that_can_be_raised_has_a_row_and_no_other_has() -> None:
     assert all(400 <= row.status < 600 for row in ROWS.values())
 
 
+def test_every_failure_is_raised_somewhere() -> None:
+    package = Path(gateway.__file__).parent
+    lists = (package / "errors.py", package / "s3" / "errors.py")
+    texts = [path.read_text() for path in package.rglob("*.py") if path not in lists]
+    named = {word for text in texts for word in re.findall(r"\w+", text)}
+    assert {error.__name__ for error in ROWS} <= named
+
+
 def test_only_failures_that_a_retry_may_mend_or_that_are_ours_are_5xx() -> None:
     blamed_on_us = {error for error, row in ROWS.items() if row.status >= 500 and row.status != 501}
-    assert all(error.retry or error.__name__ in ("StorageFull", "BackendBroken") for error in blamed_on_us)
+    assert all(error.retry or error is StorageFull for error in blamed_on_us)
 
 
 def test_a_document_says_code_message_details_and_where() -> None:
