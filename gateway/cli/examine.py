@@ -18,6 +18,9 @@ from pathlib import Path
 import httpx
 from cryptography import x509
 
+from gateway.backends.local.notes import has_attributes
+from gateway.backends.local.root import own
+from gateway.backends.local.temps import TEMPS
 from gateway.cli.node import admin_endpoint
 from gateway.config import Address, Config
 
@@ -172,14 +175,16 @@ def _free(subject: str, directory: Path) -> Finding:
 def _attributes(subject: str, root: Path) -> Finding:
     try:
         # Under the reserved name, where no listing shows it.
-        scratch = root / ".forebay" / "tmp"
+        scratch = root / os.fsdecode(own(TEMPS))
         scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=scratch) as file:
-            os.setxattr(file.fileno(), "user.forebay", b"{}")
+            trouble = "" if has_attributes(file.fileno()) else "the file system keeps none"
     except OSError as error:
-        finding = f"extended attributes do not work: {error.strerror}"
-        return Finding(subject, Health.WARNING, finding, "Metadata will lie in files of its own, which is slower.")
-    return Finding(subject, Health.GOOD, "extended attributes work")
+        trouble = error.strerror or str(error)
+    if not trouble:
+        return Finding(subject, Health.GOOD, "extended attributes work")
+    finding = f"extended attributes do not work: {trouble}"
+    return Finding(subject, Health.WARNING, finding, "Metadata will lie in files of its own, which is slower.")
 
 
 def _cannot_bind(address: Address) -> OSError | None:
