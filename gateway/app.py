@@ -205,7 +205,6 @@ def _service(config: Config, settings: Settings, mounts: Mounts, hashers: Thread
         upload_sealer=Sealer(keys, "upload"),
         budget=Budget(int(config.limits.transfer_memory)),
         hashers=hashers,
-        clock=clock,
         node_name=config.node.name,
         region=config.s3.region,
         domain=config.listen.domain,

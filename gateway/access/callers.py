@@ -25,6 +25,3 @@ class Caller:
     def facts_with(self, more: Mapping[str, str]) -> Facts:
         """The request's facts and those of one action in it."""
         return {**self.facts, **more} if more else self.facts
-
-
-ANYONE = Caller()

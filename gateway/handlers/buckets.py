@@ -54,7 +54,7 @@ async def create(service: Service, call: Call, operation: CreateBucket) -> Answe
     return Answer(200, [("location", f"/{operation.bucket}")])
 
 
-async def head(service: Service, mount: Mount) -> Answer:
+async def head(service: Service) -> Answer:
     """Says that the bucket is there. That it may be seen is decided before."""
     return Answer(200, [("x-amz-bucket-region", service.region), ("content-type", "application/xml")], size=0)
 

@@ -100,13 +100,13 @@ def _entered_object(service: Service, call: Call, operation: ObjectOperation) ->
 async def _answer_of_bucket(service: Service, call: Call, mount: Mount, operation: BucketOperation) -> Answer:
     match operation:
         case op.HeadBucket():
-            return await buckets.head(service, mount)
+            return await buckets.head(service)
         case op.DeleteBucket():
             return await buckets.delete(service, mount)
         case op.ListObjects():
-            return await lists.list_objects(service, call, mount, operation)
+            return await lists.list_objects(service, mount, operation)
         case op.ListMultipartUploads():
-            return await lists.list_uploads(service, call, mount, operation)
+            return await lists.list_uploads(service, mount, operation)
         case op.DeleteObjects():
             return await writes.delete_objects(service, call, mount, operation)
         case op.BucketSetting():

@@ -2,7 +2,7 @@
 
 from gateway.backends.base import ListPage, ListQuery, UploadId, UploadQuery
 from gateway.errors import Unsupported
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import Answer
 from gateway.handlers.owners import owner_of
 from gateway.handlers.service import Service
 from gateway.mounts import Mount
@@ -13,7 +13,7 @@ XML_FIELDS = [("content-type", "application/xml")]
 EMPTY = ListPage((), (), None)
 
 
-async def list_objects(service: Service, call: Call, mount: Mount, operation: ListObjects) -> Answer:
+async def list_objects(service: Service, mount: Mount, operation: ListObjects) -> Answer:
     """One page of a bucket's keys and common prefixes."""
     cut = listing.query_of(operation, service.token_sealer, mount.bucket)
     if cut.start_after and not mount.backend.capabilities.start_after:
@@ -24,7 +24,7 @@ async def list_objects(service: Service, call: Call, mount: Mount, operation: Li
     return Answer(200, [*XML_FIELDS, ("x-amz-bucket-region", service.region)], body)
 
 
-async def list_uploads(service: Service, call: Call, mount: Mount, operation: ListMultipartUploads) -> Answer:
+async def list_uploads(service: Service, mount: Mount, operation: ListMultipartUploads) -> Answer:
     """One page of a bucket's open uploads."""
     marker = multipart.open_marker(service.upload_sealer, operation, mount.bucket)
     query = UploadQuery(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from gateway.access.keys import Access
 from gateway.budget import Budget
-from gateway.clock import Clock
 from gateway.mounts import Mounts
 from gateway.s3.auth import Verifier
 from gateway.s3.seal import Sealer
@@ -31,7 +30,6 @@ class Service:
     upload_sealer: Sealer
     budget: Budget
     hashers: Executor
-    clock: Clock
     node_name: str
     region: str = "us-east-1"
     domain: str = ""

@@ -200,7 +200,6 @@ class Node:
             upload_sealer=Sealer([b"k" * 32], "upload"),
             budget=Budget(64 * 1024 * 1024),
             hashers=hashers,
-            clock=self.clock,
             node_name=config.node.name,
             region=config.s3.region,
         )
