@@ -42,7 +42,7 @@ def page_of(source: KeySource, query: ListQuery) -> ListPage:
             continue
         if len(entries) + len(prefixes) == query.limit:
             assert resume is not None
-            return ListPage(tuple(entries), tuple(prefixes), seal(resume))
+            return ListPage(tuple(entries), tuple(prefixes), token_of(resume))
         if entry is not None:
             entries.append(entry)
         if rolled is not None:
@@ -69,7 +69,7 @@ def roller(query: ListQuery) -> Callable[[bytes], bool]:
 def first_start(query: ListQuery) -> bytes | None:
     """The lower bound, itself included, of the keys this page may show; None if there can be none."""
     if query.token is not None:
-        return max(unseal(query.token), query.prefix)
+        return max(start_of(query.token), query.prefix)
     start = beyond_cut(query.start_after, query.prefix, query.delimiter)
     return None if start is None else max(start, query.prefix)
 
@@ -94,12 +94,12 @@ def beyond(prefix: bytes) -> bytes | None:
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
 
 
-def seal(start: bytes) -> str:
+def token_of(start: bytes) -> str:
     """A token that resumes at the first key not below `start`."""
     return base64.urlsafe_b64encode(start).decode()
 
 
-def unseal(token: str) -> bytes:
+def start_of(token: str) -> bytes:
     """Where a token resumes; `ArgumentInvalid` if it is none."""
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True)

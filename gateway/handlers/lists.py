@@ -15,7 +15,7 @@ EMPTY = ListPage((), (), None)
 
 async def list_objects(service: Service, mount: Mount, operation: ListObjects) -> Answer:
     """One page of a bucket's keys and common prefixes."""
-    cut = listing.query_of(operation, service.token_sealer, mount.bucket)
+    cut = listing.cut_of(operation, service.token_sealer, mount.bucket)
     if cut.start_after and not mount.backend.capabilities.start_after:
         raise Unsupported("The store behind this bucket cannot list from a given key on.")
     # A page of no items is not truncated, whatever there is.

@@ -54,7 +54,7 @@ class Page:
         return max(ends, default=None)
 
 
-def query_of(op: ListObjects, sealer: Sealer, mount_name: str) -> Cut:
+def cut_of(op: ListObjects, sealer: Sealer, mount_name: str) -> Cut:
     """Where the page begins. `ArgumentInvalid` for a token that is not ours, or of another query."""
     if op.style is ListStyle.V1:
         return Cut(op.marker)

@@ -14,7 +14,7 @@ from gateway.s3.head import Query, Style, Target
 from gateway.s3.keyring import KeyRing
 from gateway.s3.modes import CHUNK_SIGNING, UNSIGNED, parse_mode
 from gateway.s3.proof import Mechanism, Proof
-from gateway.s3.stamps import check_skew, date_missing, seconds_of, stamp_of_http_date
+from gateway.s3.signing_times import check_skew, date_missing, seconds_of, stamp_of_http_date
 
 SUB_RESOURCES = frozenset(
     b"accelerate acl analytics cors defaultObjectAcl delete inventory lifecycle location logging metrics "

@@ -29,7 +29,7 @@ from gateway.s3.head import Query
 from gateway.s3.keyring import Credential, KeyRing, parse_credential
 from gateway.s3.modes import CHUNK_SIGNING, EMPTY_SHA256, UNSIGNED, is_sha256, parse_mode
 from gateway.s3.proof import ChunkSeed, Mechanism, Proof
-from gateway.s3.stamps import SKEW_MAX_S, check_skew, date_missing, seconds_of, stamp_of_http_date
+from gateway.s3.signing_times import SKEW_MAX_S, check_skew, date_missing, seconds_of, stamp_of_http_date
 
 ALGORITHM = b"AWS4-HMAC-SHA256"
 ALGORITHM_ASYMMETRIC = b"AWS4-ECDSA-P256-SHA256"

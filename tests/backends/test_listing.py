@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.listing import beyond, beyond_cut, seal, unseal
+from gateway.backends.listing import beyond, beyond_cut, start_of, token_of
 from gateway.errors import ArgumentInvalid
 
 
@@ -17,13 +17,13 @@ def test_beyond_a_prefix_lies_exactly_what_is_greater_than_all_under_it(prefix: 
 
 @given(start=st.binary(max_size=50))
 def test_a_token_opens_to_what_was_sealed(start: bytes) -> None:
-    assert unseal(seal(start)) == start
+    assert start_of(token_of(start)) == start
 
 
 @pytest.mark.parametrize("token", ["a", "a===", "*", "é", "YQ==YQ=="])
 def test_a_token_of_another_make_is_refused(token: str) -> None:
     with pytest.raises(ArgumentInvalid):
-        unseal(token)
+        start_of(token)
 
 
 def test_a_cut_takes_the_keys_under_it_along_only_if_it_is_a_common_prefix() -> None:

@@ -16,8 +16,8 @@ from gateway.s3.head import Head, Target
 from gateway.s3.headers import content_fields, metadata_fields, read_sent
 from gateway.s3.payload import plan
 from gateway.s3.proof import Mechanism, Proof
+from gateway.s3.signing_times import seconds_of
 from gateway.s3.sigv2 import SUB_RESOURCES
-from gateway.s3.stamps import seconds_of
 from gateway.s3.stored import read_stored
 from gateway.s3.target import resolve
 from gateway.server.framing import ascii_line

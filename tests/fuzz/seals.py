@@ -37,7 +37,7 @@ def seal(data: bytes) -> str:
     readers: tuple[Callable[[], object], ...] = (
         lambda: multipart.open_ticket(UPLOADS, text, "demo", KEY),
         lambda: multipart.open_marker(UPLOADS, replace(UPLOADS_PAGE, upload_id_marker=text), "demo"),
-        lambda: listing.query_of(replace(PAGE, token=text), TOKENS, "demo"),
+        lambda: listing.cut_of(replace(PAGE, token=text), TOKENS, "demo"),
         lambda: documents.open_bucket_token(ListBuckets(token=text), TOKENS),
     )
     return " ".join(map(kind_of, readers))

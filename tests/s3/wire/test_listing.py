@@ -12,7 +12,7 @@ from gateway.errors import ArgumentInvalid
 from gateway.model import Algorithm, Bucket, Checksum, ETag, Key
 from gateway.s3 import xml
 from gateway.s3.documents import Owner
-from gateway.s3.listing import Cut, Page, Row, list_document, query_of, seal_token
+from gateway.s3.listing import Cut, Page, Row, cut_of, list_document, seal_token
 from gateway.s3.operations import ListObjects, ListStyle
 from gateway.s3.seal import Sealer
 
@@ -58,9 +58,7 @@ def is_prefix(item: bytes, op: ListObjects) -> bool:
 def pages(keys: list[bytes], op: ListObjects) -> Iterator[list[bytes]]:
     """What a client that follows markers or tokens reads."""
     while True:
-        tree = xml.read(
-            list_document(op, page_after(keys, op, query_of(op, SEALER, "mount")), OWNER), "ListBucketResult"
-        )
+        tree = xml.read(list_document(op, page_after(keys, op, cut_of(op, SEALER, "mount")), OWNER), "ListBucketResult")
         found = [unquote_to_bytes(entry.value("Key") or "") for entry in tree.all("Contents")]
         prefixes = [unquote_to_bytes(entry.value("Prefix") or "") for entry in tree.all("CommonPrefixes")]
         items = sorted(found + prefixes)
@@ -99,7 +97,7 @@ def test_a_token_says_where_to_go_on_and_only_for_its_own_query(
     op = replace(V2, prefix=prefix, delimiter=delimiter, start_after=b"ignored beside a token")
     cut = Cut(last, backend_token)
     token = seal_token(op, SEALER, "mount", cut)
-    assert query_of(replace(op, token=token), SEALER, "mount") == cut
+    assert cut_of(replace(op, token=token), SEALER, "mount") == cut
     others = [
         (replace(op, token=token, prefix=prefix + b"x"), "mount"),
         (replace(op, token=token, delimiter=delimiter + b"x"), "mount"),
@@ -110,13 +108,13 @@ def test_a_token_says_where_to_go_on_and_only_for_its_own_query(
     ]
     for other, mount in others:
         with pytest.raises(ArgumentInvalid):
-            query_of(other, SEALER, mount)
+            cut_of(other, SEALER, mount)
 
 
 def test_without_a_token_the_cut_is_what_the_client_says() -> None:
-    assert query_of(replace(V1, marker=b"m"), SEALER, "mount") == Cut(b"m")
-    assert query_of(replace(V2, start_after=b"s", token=""), SEALER, "mount") == Cut(b"s")
-    assert query_of(V2, SEALER, "mount") == Cut(b"")
+    assert cut_of(replace(V1, marker=b"m"), SEALER, "mount") == Cut(b"m")
+    assert cut_of(replace(V2, start_after=b"s", token=""), SEALER, "mount") == Cut(b"s")
+    assert cut_of(V2, SEALER, "mount") == Cut(b"")
 
 
 def shown(op: ListObjects, page: Page) -> xml.Element:
