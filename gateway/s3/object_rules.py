@@ -15,7 +15,7 @@ from gateway.s3.operations import (
     ObjectTagging,
     Operation,
     PutObject,
-    Reading,
+    ReadSpec,
     Source,
     Verb,
 )
@@ -68,12 +68,12 @@ def part_number(parameters: Parameters) -> int | None:
     return parameters.integer("partNumber", low=1, high=PART_NUMBER_MAX)
 
 
-def _reading(request: Request) -> Reading:
+def _read_spec(request: Request) -> ReadSpec:
     parameters, sent = request.parameters, request.sent
     range_text, number = sent.text("range"), part_number(parameters)
     if range_text is not None and number is not None:
         raise RequestInvalid("Cannot specify both Range header and partNumber query parameter")
-    return Reading(
+    return ReadSpec(
         version_id=_version_id(parameters),
         range=None if range_text is None else parse_range(range_text),
         if_range=if_range(sent),
@@ -132,11 +132,11 @@ def _delete(request: Request) -> DeleteObject:
     return DeleteObject(request.bucket, request.key, version_id, conditions)
 
 
-_READING = words("versionId partNumber") | OVERRIDES.keys()
+_READ = words("versionId partNumber") | OVERRIDES.keys()
 
 RULES = (
-    Rule("GET", lambda request: GetObject(request.bucket, request.key, _reading(request)), parameters=_READING),
-    Rule("HEAD", lambda request: HeadObject(request.bucket, request.key, _reading(request)), parameters=_READING),
+    Rule("GET", lambda request: GetObject(request.bucket, request.key, _read_spec(request)), parameters=_READ),
+    Rule("HEAD", lambda request: HeadObject(request.bucket, request.key, _read_spec(request)), parameters=_READ),
     Rule("PUT", _put),
     Rule("DELETE", _delete, parameters=words("versionId")),
 )

@@ -46,7 +46,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadSpec:
     """How GET or HEAD wants an object.
 
     `if_range` is a tag, or a date in unix seconds. `overrides` are response headers by their names,
@@ -195,7 +195,7 @@ class GetObject:
     action: ClassVar[str] = "s3:GetObject"
     bucket: Bucket
     key: Key
-    reading: Reading = Reading()
+    spec: ReadSpec = ReadSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class HeadObject:
     action: ClassVar[str] = "s3:GetObject"
     bucket: Bucket
     key: Key
-    reading: Reading = Reading()
+    spec: ReadSpec = ReadSpec()
 
 
 @dataclass(frozen=True, slots=True)

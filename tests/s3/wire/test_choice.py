@@ -44,7 +44,7 @@ from gateway.s3.operations import (
     PostObject,
     PutObject,
     RangeSpec,
-    Reading,
+    ReadSpec,
     Source,
     Stored,
     UploadPart,
@@ -76,7 +76,7 @@ TAG = TagList(strong=("tag",))
         ("GET", "/b?location", BucketSetting(B, BucketTruth.LOCATION, Verb.GET, "s3:GetBucketLocation")),
         ("DELETE", "/b?cors", BucketSetting(B, BucketTruth.CORS, Verb.DELETE, "s3:PutBucketCORS")),
         ("GET", "/b/k", GetObject(B, K)),
-        ("HEAD", "/b/k?versionId=null", HeadObject(B, K, Reading("null"))),
+        ("HEAD", "/b/k?versionId=null", HeadObject(B, K, ReadSpec("null"))),
         ("PUT", "/b/k?x-id=PutObject", PutObject(B, K)),
         ("DELETE", "/b/k", DeleteObject(B, K)),
         ("GET", "/b/k?acl", ObjectAcl(B, K, Verb.GET, "s3:GetObjectAcl")),
@@ -195,7 +195,7 @@ def test_reads_know_range_conditions_overrides_and_checksum_mode() -> None:
     assert chosen("GET", "/b/k?response-content-type=a%C3%A9", fields) == GetObject(
         B,
         K,
-        Reading(
+        ReadSpec(
             range=RangeSpec(1, 2),
             if_range=TAG,
             conditions=ReadConditions(TAG, if_modified_since_s=784_111_777),
@@ -206,7 +206,7 @@ def test_reads_know_range_conditions_overrides_and_checksum_mode() -> None:
 
 
 def test_a_part_is_read_alone_and_not_with_a_range() -> None:
-    assert chosen("HEAD", "/b/k?partNumber=3") == HeadObject(B, K, Reading(part_number=3))
+    assert chosen("HEAD", "/b/k?partNumber=3") == HeadObject(B, K, ReadSpec(part_number=3))
     with pytest.raises(RequestInvalid):
         chosen("GET", "/b/k?partNumber=3", {"range": "bytes=0-1"})
 
