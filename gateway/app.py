@@ -18,7 +18,7 @@ from gateway.access.keys import Access
 from gateway.admin import AdminService, create
 from gateway.budget import Budget
 from gateway.clock import Clock, SystemClock
-from gateway.config import Address, Config, check
+from gateway.config import Address, Config, warnings_of
 from gateway.errors import ConfigInvalid
 from gateway.handlers.service import Service
 from gateway.metrics import Metrics
@@ -152,7 +152,7 @@ class Node:
         log.info(
             "ready", extra={"node": self._config.node.name, "s3": str(listen_on.s3), "admin": str(listen_on.admin)}
         )
-        for warning in check(self._config):
+        for warning in warnings_of(self._config):
             log.warning("configuration", extra={"problem": warning})
         if announce is not None:
             announce()

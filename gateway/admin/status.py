@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from gateway import __version__
 from gateway.admin.service import AdminService
 from gateway.backends.base import ListQuery
-from gateway.config import check
+from gateway.config import warnings_of
 from gateway.errors import GatewayError
 from gateway.mounts import Mount
 
@@ -71,7 +71,7 @@ async def collect(service: AdminService) -> Status:
         ),
         requests_in_progress=service.metrics.requests_in_progress(),
         mounts=await _mounts(service.mounts.all()),
-        warnings=check(config),
+        warnings=warnings_of(config),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from gateway.cli import examine
 from gateway.cli.examine import Finding, Health
 from gateway.cli.options import Options
-from gateway.config import Config, check, embedded_default, load
+from gateway.config import Config, embedded_default, load, warnings_of
 from gateway.config.credentials import FILE_NAME, read_credentials
 from gateway.config.embedded import DATA_DIR
 from gateway.errors import ConfigInvalid
@@ -51,7 +51,7 @@ def _findings(options: Options) -> Iterator[Finding]:
         config = load(None, options.environ, options.sets)
     else:
         yield Finding("configuration", Health.GOOD, str(options.config or "built-in"))
-        for warning in check(config):
+        for warning in warnings_of(config):
             yield Finding("configuration", Health.WARNING, warning)
     for examination in _EXAMINATIONS:
         yield from examination(config)

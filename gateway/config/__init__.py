@@ -1,6 +1,6 @@
 """The configuration: one TOML file, mirrored section by section by frozen models."""
 
-from gateway.config.checks import check
+from gateway.config.checks import warnings_of
 from gateway.config.embedded import embedded_default
 from gateway.config.fields import Address, ByteSize, Duration, Secret
 from gateway.config.loading import load
@@ -39,7 +39,7 @@ __all__ = [
     "S3Config",
     "Secret",
     "StatementConfig",
-    "check",
     "embedded_default",
     "load",
+    "warnings_of",
 ]

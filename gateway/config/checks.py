@@ -30,7 +30,7 @@ def problems_of(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("listen", "admin"), "is the address of listen.s3 too"
 
 
-def check(config: Config) -> list[str]:
+def warnings_of(config: Config) -> list[str]:
     """Warnings: what works, but surprises; one sentence each."""
     return [*_places(config), *_doors(config)]
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import check, load
+from gateway.config import load, warnings_of
 
 KEY = '[[access_key]]\nid = "a"\nsecret = "12345678"\n'
 
 
-def warnings_of(tmp_path: Path, text: str) -> list[str]:
+def warned(tmp_path: Path, text: str) -> list[str]:
     (tmp_path / "c.toml").write_text(KEY + text)
-    return check(load(tmp_path / "c.toml", {}))
+    return warnings_of(load(tmp_path / "c.toml", {}))
 
 
 def mount(bucket: str, uri: str) -> str:
@@ -19,40 +19,40 @@ def mount(bucket: str, uri: str) -> str:
 
 
 def test_a_plain_configuration_has_no_warnings(tmp_path: Path) -> None:
-    assert warnings_of(tmp_path, mount("one", "one") + mount("two", "two")) == []
+    assert warned(tmp_path, mount("one", "one") + mount("two", "two")) == []
 
 
 @pytest.mark.parametrize(("one", "two"), [("x", "x"), ("x", "x/y"), ("x/y", "x"), ("x", "./z/../x")])
 def test_roots_that_overlap_are_told(tmp_path: Path, one: str, two: str) -> None:
-    [warning] = warnings_of(tmp_path, mount("one", one) + mount("two", two))
+    [warning] = warned(tmp_path, mount("one", one) + mount("two", two))
     assert "one and mount two overlap" in warning
 
 
 def test_a_root_that_overlaps_through_a_link_is_told(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    assert warnings_of(tmp_path, mount("one", "real") + mount("two", "link/inner"))
+    assert warned(tmp_path, mount("one", "real") + mount("two", "link/inner"))
 
 
 def test_new_buckets_inside_a_mount_are_told(tmp_path: Path) -> None:
-    [warning] = warnings_of(tmp_path, mount("one", "x") + '[new_buckets]\nbackend = "local"\nuri = "x/made"\n')
+    [warning] = warned(tmp_path, mount("one", "x") + '[new_buckets]\nbackend = "local"\nuri = "x/made"\n')
     assert "new_buckets" in warning
 
 
 def test_a_mount_that_serves_the_secrets_of_the_node_is_told(tmp_path: Path) -> None:
-    [warning] = warnings_of(tmp_path, mount("one", "."))
+    [warning] = warned(tmp_path, mount("one", "."))
     assert "node's secrets" in warning
 
 
 def test_memory_is_told_to_be_forgetful(tmp_path: Path) -> None:
-    [warning] = warnings_of(tmp_path, '[[mount]]\nbucket = "one"\nbackend = "memory"\n')
+    [warning] = warned(tmp_path, '[[mount]]\nbucket = "one"\nbackend = "memory"\n')
     assert "kept in memory" in warning
 
 
 def test_an_open_admin_port_is_told(tmp_path: Path) -> None:
-    warnings = warnings_of(tmp_path, '[listen]\nadmin = "0.0.0.0:9001"\n[admin]\nmetrics = "open"\n')
+    warnings = warned(tmp_path, '[listen]\nadmin = "0.0.0.0:9001"\n[admin]\nmetrics = "open"\n')
     assert len(warnings) == 2
 
 
 def test_a_node_that_nobody_can_use_is_told() -> None:
-    assert "nobody can use" in check(load(None, {}))[0]
+    assert "nobody can use" in warnings_of(load(None, {}))[0]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import Config, check, embedded_default
+from gateway.config import Config, embedded_default, warnings_of
 from gateway.config.credentials import ensure_credentials, read_credentials
 from gateway.config.embedded import bucket_name_of
 from gateway.errors import ConfigInvalid
@@ -42,7 +42,7 @@ def test_everything_lies_under_the_data_directory_and_on_loopback(tmp_path: Path
     assert Path(config.new_buckets.uri) == tmp_path / "buckets"
     assert config.listen.s3.is_loopback
     assert config.listen.admin.is_loopback
-    assert check(config) == []
+    assert warnings_of(config) == []
 
 
 def test_the_key_has_all_rights_those_of_the_admin_api_too(tmp_path: Path) -> None:
