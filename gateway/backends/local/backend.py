@@ -28,7 +28,7 @@ from gateway.backends.keys import EscapedNaming, ExactNaming
 from gateway.backends.listing import page_of, roller
 from gateway.backends.local.folders import Folders
 from gateway.backends.local.notes import Notes
-from gateway.backends.local.objects import Draft, Objects, OpenFile
+from gateway.backends.local.objects import NewContent, Objects, OpenFile
 from gateway.backends.local.probing import probed
 from gateway.backends.local.reading import LocalReading, open_reading
 from gateway.backends.local.root import Root
@@ -40,7 +40,7 @@ from gateway.backends.uploads import check_number, chosen, page_of_uploads
 from gateway.backends.walk import Walk
 from gateway.clock import Clock, SystemClock
 from gateway.config.places import LocalOptions
-from gateway.errors import ConditionFailed, GatewayError, ObjectMissing, UploadMissing
+from gateway.errors import BackendUnavailable, ConditionFailed, GatewayError, ObjectMissing, UploadMissing
 from gateway.model import PIECE_SIZE_MAX, ETag, Info, Key, Span, Tags, Version
 
 T = TypeVar("T")
@@ -63,16 +63,20 @@ class LocalBackend:
     """Objects as files below a directory, which is made if it is missing."""
 
     def __init__(self, path: str, options: LocalOptions, clock: Clock | None = None) -> None:
+        """Raises `BackendUnavailable` where the directory cannot be opened or made."""
         self._clock = clock or SystemClock()
         self._threads = Threads(options.threads)
-        self._root = Root(path)
+        try:
+            self._root = Root(path)
+            sweep(self._root)
+        except OSError as error:
+            raise BackendUnavailable(f"The directory cannot be opened: {error.strerror}.") from error
         naming = EscapedNaming() if options.keys == "escape" else ExactNaming()
         notes = Notes(self._root)
         folders = Folders(self._root, naming, notes)
         self._objects = Objects(self._root, naming, notes, folders)
         self._tree = LocalTree(self._root, naming, folders, self._objects, Windows())
         self._uploads = Uploads(self._root)
-        sweep(self._root)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -80,13 +84,6 @@ class LocalBackend:
 
     async def stat(self, key: Key) -> Info:
         return (await self._threads.run(partial(self._objects.look, key))).info
-
-    def _page(self, query: ListQuery) -> ListPage:
-        page = page_of(Walk(self._tree, query.prefix, roller(query)), query)
-        if not page.entries and not page.prefixes:
-            # A root that is gone looks like an empty one.
-            self._root.check()
-        return page
 
     @asynccontextmanager
     async def read(self, key: Key, span: Span | None, pin: Version | None) -> AsyncIterator[LocalReading]:
@@ -107,7 +104,7 @@ class LocalBackend:
         self._objects.check_target(key, body.size)
         async with self._temp() as temp:
             return await self._write(
-                temp, body, lambda: self._objects.commit(key, temp, Draft(spec, temp.etag, body.checksum))
+                temp, body, lambda: self._objects.commit(key, temp, NewContent(spec, temp.etag, body.checksum))
             )
 
     async def copy(self, source: Key, pin: Version, key: Key, spec: WriteSpec) -> Info:
@@ -118,8 +115,8 @@ class LocalBackend:
                 stop = min(start + COPY_STRETCH, file.info.size)
                 await self._threads.settle(partial(file.append_to, temp, start, stop))
             await self._threads.run(file.verify)
-            draft = Draft(spec, _known_etag(file.info), file.info.checksum, file.info.parts)
-            return await self._threads.settle(partial(self._objects.commit, key, temp, draft), temp.abandon)
+            new = NewContent(spec, _known_etag(file.info), file.info.checksum, file.info.parts)
+            return await self._threads.settle(partial(self._objects.commit, key, temp, new), temp.abandon)
 
     async def delete(self, key: Key, pin: Version | None) -> None:
         await self._threads.settle(partial(self._objects.delete, key, pin))
@@ -182,6 +179,13 @@ class LocalBackend:
         await self._threads.close()
         self._root.close()
 
+    def _page(self, query: ListQuery) -> ListPage:
+        page = page_of(Walk(self._tree, query.prefix, roller(query)), query)
+        if not page.entries and not page.prefixes:
+            # A root that is gone looks like an empty one.
+            self._root.check()
+        return page
+
     @asynccontextmanager
     async def _temp(self) -> AsyncIterator[Temp]:
         temp = Temp(self._root)
@@ -218,8 +222,8 @@ class LocalBackend:
                 await self._threads.settle(partial(self._uploads.append_part, upload, part, temp))
             spec = WriteSpec(record.content, record.metadata, record.tags, completion.condition)
             runs = runs_of([part.size for part in matched])
-            draft = Draft(spec, joined_etag(matched), completion.checksum, runs, upload.native)
-            info = await self._threads.settle(partial(self._objects.commit, upload.key, temp, draft), temp.abandon)
+            new = NewContent(spec, joined_etag(matched), completion.checksum, runs, upload.native)
+            info = await self._threads.settle(partial(self._objects.commit, upload.key, temp, new), temp.abandon)
         await self._threads.settle(partial(self._uploads.discard, upload))
         return info
 

@@ -13,7 +13,7 @@ from gateway.backends.keys import Naming
 from gateway.backends.local.notes import FOLDER_STAMP, Note, Notes, is_made, mark_made
 from gateway.backends.local.records import Record, record_of, tags_to_json
 from gateway.backends.local.renaming import rename_new
-from gateway.backends.local.root import Root, own
+from gateway.backends.local.root import OPEN_FOLDER, Root, own
 from gateway.backends.local.temps import TEMPS
 from gateway.errors import ConditionFailed, Conflict, ObjectMissing
 from gateway.model import Condition, ContentHeaders, Info, Key, Tags, Version
@@ -59,7 +59,7 @@ class Folders:
 
     def clear(self, parent: int, name: bytes) -> bool:
         """Removes a directory that stands in the way of a file, if a crash has left it."""
-        folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+        folder = os.open(name, OPEN_FOLDER, dir_fd=parent)
         try:
             if not is_made(folder):
                 return False
@@ -162,7 +162,7 @@ class Folders:
         """Makes `folders[depth]` in those before it; False if it was there."""
         with self._root.folder(folders[:depth]) as parent:
             try:
-                os.close(os.open(folders[depth], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent))
+                os.close(os.open(folders[depth], OPEN_FOLDER, dir_fd=parent))
             except FileNotFoundError:
                 with suppress(FileExistsError):
                     self._make_one(parent, folders[depth])
@@ -178,7 +178,7 @@ class Folders:
         temp = own(TEMPS, secrets.token_hex(16).encode())
         os.mkdir(temp, dir_fd=self._root.fd)
         try:
-            fd = os.open(temp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root.fd)
+            fd = os.open(temp, OPEN_FOLDER, dir_fd=self._root.fd)
             try:
                 mark_made(fd)
             finally:

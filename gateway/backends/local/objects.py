@@ -40,7 +40,7 @@ NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewContent:
     """What is known of a content before it has its place. `etag` None: nobody knows its MD5."""
 
     spec: WriteSpec
@@ -143,18 +143,18 @@ class Objects:
         if not self._naming.place(key).name and size:
             raise KeyUnusable
 
-    def commit(self, key: Key, temp: Temp, draft: Draft) -> Info:
+    def commit(self, key: Key, temp: Temp, new: NewContent) -> Info:
         """Puts the content in its place, all or nothing, on the disk when this returns."""
         place = self._naming.place(key)
-        info = _info(temp.stamp(), draft)
+        info = _info(temp.stamp(), new)
         try:
             if not place.name:
-                return self._folders.mark(key, place.folders, info, draft.spec.tags, draft.spec.condition)
-            self._notes.put(temp.fd, key, info.version, Note.RECORD, Record(info, draft.upload).to_json())
-            if draft.spec.tags:
-                self._notes.put(temp.fd, key, info.version, Note.TAGS, tags_to_json(draft.spec.tags))
+                return self._folders.mark(key, place.folders, info, new.spec.tags, new.spec.condition)
+            self._notes.put(temp.fd, key, info.version, Note.RECORD, Record(info, new.upload).to_json())
+            if new.spec.tags:
+                self._notes.put(temp.fd, key, info.version, Note.TAGS, tags_to_json(new.spec.tags))
             os.fsync(temp.fd)
-            self._folders.within(place.folders, partial(self._place, key, temp, place.name, draft.spec.condition))
+            self._folders.within(place.folders, partial(self._place, key, temp, place.name, new.spec.condition))
         except (GatewayError, OSError):
             self._notes.forget(key, info.version)
             self._folders.prune(place.folders)
@@ -267,17 +267,17 @@ class Objects:
         return version_of(status)
 
 
-def _info(status: os.stat_result, draft: Draft) -> Info:
+def _info(status: os.stat_result, new: NewContent) -> Info:
     version = version_of(status)
     return Info(
         version=version,
         size=status.st_size,
         modified_s=_seconds(status),
-        etag=opaque_etag(version) if draft.etag is None else draft.etag,
-        content=draft.spec.content,
-        metadata=draft.spec.metadata,
-        checksum=draft.checksum,
-        parts=draft.parts,
+        etag=opaque_etag(version) if new.etag is None else new.etag,
+        content=new.spec.content,
+        metadata=new.spec.metadata,
+        checksum=new.checksum,
+        parts=new.parts,
     )
 
 

@@ -16,7 +16,8 @@ from gateway.model import Version
 
 _OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """Without O_NONBLOCK a FIFO would hold its thread until somebody writes into it."""
-_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+"""The flags with which directories are opened."""
 _NO_OBJECT = (errno.ENXIO, errno.ELOOP, errno.ENODEV)
 
 
@@ -25,7 +26,7 @@ class Root:
 
     def __init__(self, path: str) -> None:
         os.makedirs(path, exist_ok=True)
-        self.fd = os.open(path, _OPEN_FOLDER)
+        self.fd = os.open(path, OPEN_FOLDER)
         self._real = path_of(self.fd)
 
     @property
@@ -65,7 +66,7 @@ class Root:
 
         `FileNotFoundError` or `NotADirectoryError` where there is none inside the root.
         """
-        fd = os.open(path(*folders), _OPEN_FOLDER, dir_fd=self.fd)
+        fd = os.open(path(*folders), OPEN_FOLDER, dir_fd=self.fd)
         try:
             if folders and not self.is_inside(fd):
                 raise NotADirectoryError(errno.ENOTDIR, "a symlink leads out of the root")

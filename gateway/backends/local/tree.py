@@ -15,7 +15,7 @@ from gateway.backends.listing import after_key, entry_of
 from gateway.backends.local.folders import Folders
 from gateway.backends.local.notes import is_made
 from gateway.backends.local.objects import Objects
-from gateway.backends.local.root import Root
+from gateway.backends.local.root import OPEN_FOLDER, Root
 from gateway.errors import AccessRefused, KeyTooLong, KeyUnusable, ObjectMissing
 from gateway.model import Key
 
@@ -181,7 +181,7 @@ class _Loops:
 
     def __call__(self, parent: int, name: bytes) -> bool:
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+            fd = os.open(name, OPEN_FOLDER, dir_fd=parent)
         except OSError:
             # Gone, or not to be entered: no keys either way.
             return True
