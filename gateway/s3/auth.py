@@ -11,10 +11,8 @@ from gateway.s3.forwarding import Networks
 from gateway.s3.head import Head, Target
 from gateway.s3.keyring import KeyRing, SecretOf
 from gateway.s3.modes import CHUNK_SIGNING, UNSIGNED, parse_mode
+from gateway.s3.presigned import is_v2, is_v4
 from gateway.s3.proof import ANONYMOUS, Mechanism, Proof
-
-_V4_PARAMETERS = frozenset((b"x-amz-algorithm", b"x-amz-credential", b"x-amz-signature"))
-_V2_PARAMETERS = frozenset((b"AWSAccessKeyId", b"Signature", b"Expires"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class Verifier:
         """What the fields of a form prove about its sender. Names in `fields` are lower case.
 
         The signature covers the policy only: whether the policy allows the form is
-        `post_policy.check`'s question.
+        `post_policy.check_policy`'s question.
         """
         if "x-amz-signature" in fields or "x-amz-credential" in fields or "x-amz-algorithm" in fields:
             return sigv4.verify_policy(fields, self._ring)
@@ -97,12 +95,10 @@ def _mechanism(head: Head, target: Target, fields: FieldMap) -> Mechanism:
     authorization = fields.get(b"authorization")
     if authorization:
         found.append(_header_mechanism(authorization))
-    if target.query:
-        names = [name for name, _ in target.query]
-        if any(name.lower() in _V4_PARAMETERS for name in names):
-            found.append(Mechanism.V4_QUERY)
-        if not _V2_PARAMETERS.isdisjoint(names):
-            found.append(Mechanism.V2_QUERY)
+    if is_v4(target.query):
+        found.append(Mechanism.V4_QUERY)
+    if is_v2(target.query):
+        found.append(Mechanism.V2_QUERY)
     if len(found) > 1:
         raise ArgumentInvalid("Only one auth mechanism allowed", ArgumentName="Authorization")
     if found:

@@ -13,6 +13,7 @@ from gateway.s3.dates import xml_date
 from gateway.s3.head import Query, Style, Target
 from gateway.s3.keyring import KeyRing
 from gateway.s3.modes import CHUNK_SIGNING, UNSIGNED, parse_mode
+from gateway.s3.presigned import V2_MOVED, V2_PARAMETERS
 from gateway.s3.proof import Mechanism, Proof
 from gateway.s3.signing_times import check_skew, date_missing, seconds_of, stamp_of_http_date
 
@@ -24,9 +25,6 @@ SUB_RESOURCES = frozenset(
     b"response-content-language response-content-type response-expires".split()
 )
 """The query parameters that the signature covers."""
-
-_SIGNING_PARAMETERS = frozenset((b"AWSAccessKeyId", b"Signature", b"Expires"))
-_MOVABLE = (b"content-md5", b"content-type")
 
 
 def verify_header(request: Signable, ring: KeyRing, now_s: float) -> Proof:
@@ -84,7 +82,7 @@ def strings_to_sign(request: Signable, date: bytes, moved: Mapping[bytes, bytes]
     """
     fields = request.fields
     lines = [request.head.method.encode("latin-1")]
-    lines += [fields.get(name, moved.get(name, b"")) for name in _MOVABLE]
+    lines += [fields.get(name, moved.get(name, b"")) for name in V2_MOVED]
     lines.append(date)
     amazon = {name: value for name, value in {**moved, **fields}.items() if name.startswith(b"x-amz-")}
     lines += [b"%b:%b" % pair for pair in sorted(amazon.items())]
@@ -131,12 +129,12 @@ def _header_stamp(fields: FieldMap) -> bytes | None:
 def _signing_parameters(query: Query) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name, value in query:
-        if name not in _SIGNING_PARAMETERS:
+        if name not in V2_PARAMETERS:
             continue
         if name in found:
             raise ArgumentInvalid(f"{name.decode()} must not occur twice.", ArgumentName=name.decode())
         found[name] = value
-    if len(found) < len(_SIGNING_PARAMETERS):
+    if len(found) < len(V2_PARAMETERS):
         raise AccessRefused("Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
     return found
 
@@ -155,7 +153,7 @@ def _check_expires(expires: bytes, now_s: float, expires_max_s: float) -> None:
 
 def _moved(query: Query) -> FieldMap:
     # Several of one name are joined, as whoever reads them as headers joins them.
-    return field_map(tuple(pair for pair in query if pair[0].startswith(b"x-amz-") or pair[0] in _MOVABLE))
+    return field_map(tuple(pair for pair in query if pair[0].startswith(b"x-amz-") or pair[0] in V2_MOVED))
 
 
 def _refuse_unsigned(query: Query) -> None:
@@ -167,7 +165,7 @@ def _refuse_unsigned(query: Query) -> None:
 
 def _unsigned(query: Query) -> Iterator[bytes]:
     for name, _ in query:
-        if name in SUB_RESOURCES or name in _SIGNING_PARAMETERS or name in _MOVABLE:
+        if name in SUB_RESOURCES or name in V2_PARAMETERS or name in V2_MOVED:
             continue
         # Names with x- select nothing; but x-amz- ones count as headers, and only in lower case are they signed.
         lower = name.lower()
