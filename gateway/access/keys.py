@@ -8,12 +8,10 @@ from gateway.access.facts import SECURE_TRANSPORT, SOURCE_IP, USER_NAME
 from gateway.access.policies import Policy, compile_policy
 from gateway.clock import Clock
 from gateway.config import AccessKeyConfig, PolicyConfig
+from gateway.config.policies import ANONYMOUS_POLICY
 from gateway.errors import KeyIdUnknown
 from gateway.model import Bucket
 from gateway.s3.proof import Proof
-
-ANONYMOUS_POLICY = "anonymous"
-"""The policy whose rights unsigned requests have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from gateway.access.facts import Check, Facts, compile_check
 from gateway.access.wildcards import Wildcard, compile_wildcard
 from gateway.config import StatementConfig
+from gateway.config.policies import ARN
 from gateway.model import Bucket, Key
 
-ARN = "arn:aws:s3:::"
 ADMIN = b"admin:"
 
 

@@ -23,6 +23,7 @@ from gateway.backends.local.root import own
 from gateway.backends.local.temps import TEMPS
 from gateway.cli.node import admin_endpoint
 from gateway.config import Address, Config
+from gateway.config.checks import local_places
 
 FREE_MIN_BYTES = 1024**3
 FILES_BESIDE_CONNECTIONS = 1024
@@ -81,10 +82,7 @@ def data_dir(config: Config) -> Iterator[Finding]:
 
 def places(config: Config) -> Iterator[Finding]:
     """Whether the directories behind mounts can be written and keep what S3 stores beside the bytes."""
-    roots = [(f"mount {mount.bucket}", Path(mount.uri)) for mount in config.mount if mount.backend == "local"]
-    if config.new_buckets is not None and config.new_buckets.backend == "local":
-        roots.append(("new_buckets", Path(config.new_buckets.uri)))
-    for subject, root in roots:
+    for subject, root in local_places(config):
         writable = _writable(subject, root)
         yield writable
         if writable.health is Health.GOOD and root.exists():

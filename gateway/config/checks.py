@@ -5,10 +5,8 @@ from itertools import combinations
 from pathlib import Path
 
 from gateway.config.lines import Path as KeyPath
+from gateway.config.policies import ANONYMOUS_POLICY
 from gateway.config.sections import Config
-
-ANONYMOUS = "anonymous"
-"""The policy of unsigned requests."""
 
 
 def problems_of(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -35,10 +33,16 @@ def warnings_of(config: Config) -> list[str]:
     return [*_places(config), *_doors(config)]
 
 
-def _places(config: Config) -> Iterator[str]:
+def local_places(config: Config) -> list[tuple[str, Path]]:
+    """The directories that buckets lie in, each behind the name of what puts them there."""
     roots = [(f"mount {mount.bucket}", Path(mount.uri)) for mount in config.mount if mount.backend == "local"]
-    if config.new_buckets and config.new_buckets.backend == "local":
+    if config.new_buckets is not None and config.new_buckets.backend == "local":
         roots.append(("new_buckets", Path(config.new_buckets.uri)))
+    return roots
+
+
+def _places(config: Config) -> Iterator[str]:
+    roots = local_places(config)
     for (name, root), (other, other_root) in combinations(roots, 2):
         if _overlap(root, other_root):
             yield f"{name} and {other} overlap: each sees and changes the objects of the other"
@@ -52,7 +56,7 @@ def _places(config: Config) -> Iterator[str]:
 
 
 def _doors(config: Config) -> Iterator[str]:
-    if not config.access_key and ANONYMOUS not in config.policy:
+    if not config.access_key and ANONYMOUS_POLICY not in config.policy:
         yield "there is neither an [[access_key]] nor a policy `anonymous`: nobody can use the S3 port"
     if config.listen.tls_cert is None and not config.listen.admin.is_loopback:
         yield "listen.admin is reachable from other hosts without TLS: tokens and answers can be read on the way"

@@ -11,6 +11,12 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from gateway.config.fields import OptionalPath, Section
 
+ANONYMOUS_POLICY = "anonymous"
+"""The policy whose rights unsigned requests have."""
+
+ARN = "arn:aws:s3:::"
+"""What may stand before a resource, and means nothing."""
+
 OPERATORS = (
     "StringEquals",
     "StringNotEquals",
@@ -50,7 +56,6 @@ _STATEMENT_NAMES = {
 }
 _ACTION = re.compile(r"\*|(s3|admin):[a-z*?]+", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_ARN = "arn:aws:s3:::"
 
 
 def _words(value: object) -> object:
@@ -107,9 +112,9 @@ class StatementConfig(Section):
         for resource in resources:
             if "${" in resource:
                 raise ValueError("policy variables like ${aws:username} are not supported")
-            name = resource.removeprefix(_ARN)
+            name = resource.removeprefix(ARN)
             if not name or name.startswith(("arn:", "/")):
-                raise ValueError(f'{resource!r} is no resource: write "bucket", "bucket/key" or "{_ARN}..."')
+                raise ValueError(f'{resource!r} is no resource: write "bucket", "bucket/key" or "{ARN}..."')
         return resources
 
     @field_validator("condition", mode="after")
