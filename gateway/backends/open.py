@@ -5,7 +5,10 @@ from gateway.config.places import BackendOptions, LocalOptions, MemoryOptions
 
 
 def open_backend(kind: str, uri: str, options: BackendOptions) -> Backend:
-    """Opens the store that a `[[mount]]` names. Blocks for as long as the store's first answers take."""
+    """Opens the store that a `[[mount]]` names; raises `BackendUnavailable` where it cannot be opened.
+
+    Blocks for as long as the store's first answers take.
+    """
     match kind, options:
         case "memory", MemoryOptions():
             from gateway.backends.memory import MemoryBackend  # noqa: PLC0415

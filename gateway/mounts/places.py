@@ -33,6 +33,10 @@ async def remove(place: PlaceConfig) -> None:
 def _make_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise BackendUnavailable("What lies there is no directory.") from error
+    except PermissionError as error:
+        raise AccessRefused("The node may not make this directory.") from error
     except OSError as error:
         raise _translated(error) from error
 

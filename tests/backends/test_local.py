@@ -13,7 +13,7 @@ from gateway.backends.local import LocalBackend
 from gateway.backends.local.root import Root
 from gateway.backends.local.temps import Temp
 from gateway.config.places import LocalOptions
-from gateway.errors import KeyUnusable, ObjectMissing, RootMissing, StorageFull, VersionChanged
+from gateway.errors import BackendUnavailable, KeyUnusable, ObjectMissing, RootMissing, StorageFull, VersionChanged
 from gateway.model import MIB, ContentHeaders, IfAbsent, Key
 from tests.contract.bodies import Sent, get, put
 from tests.contract.stores import Store, asynchronous, local_escape, local_exact
@@ -340,3 +340,9 @@ def test_contents_stamped_at_once_have_different_times(root: Path) -> None:
 def test_opening_makes_the_directory(tmp_path: Path) -> None:
     LocalBackend(str(tmp_path / "a" / "b"), LocalOptions())
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_root_that_cannot_be_opened_is_an_expected_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BackendUnavailable, match="cannot be opened: File exists"):
+        LocalBackend(str(tmp_path / "file"), LocalOptions())

@@ -246,7 +246,7 @@ def test_a_mount_that_cannot_be_opened_is_named(house: House) -> None:
     async def scenario(mounts: Mounts) -> None:
         raise AssertionError("opened")
 
-    with pytest.raises(ConfigInvalid, match="demo"):
+    with pytest.raises(ConfigInvalid, match=f"^mount demo: {house.root}/demo: What lies there is no directory"):
         house.run(scenario)
 
 
