@@ -2,7 +2,7 @@
 
 from gateway.errors import AccessRefused, BucketOwnedAlready
 from gateway.handlers.bodies import read_document
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.owners import owner_of
 from gateway.handlers.permission import LIST_ACTION, Wish, may
 from gateway.handlers.service import Service
@@ -36,7 +36,7 @@ async def list_all(service: Service, call: Call, operation: ListBuckets) -> Answ
         rows = rows[: operation.buckets_max]
         token = seal_bucket_token(service.token_sealer, rows[-1].name)
     body = list_buckets(operation, BucketPage(rows, token), owner_of(call.caller.user), service.region)
-    return Answer(200, [("content-type", "application/xml")], body)
+    return Answer(200, [XML_TYPE], body)
 
 
 async def create(service: Service, call: Call, operation: CreateBucket) -> Answer:
@@ -56,7 +56,7 @@ async def create(service: Service, call: Call, operation: CreateBucket) -> Answe
 
 async def head(service: Service) -> Answer:
     """Says that the bucket is there. That it may be seen is decided before."""
-    return Answer(200, [("x-amz-bucket-region", service.region), ("content-type", "application/xml")], size=0)
+    return Answer(200, [("x-amz-bucket-region", service.region), XML_TYPE], size=0)
 
 
 async def delete(service: Service, mount: Mount) -> Answer:

@@ -9,6 +9,8 @@ from gateway.access.callers import Caller
 from gateway.s3.head import Head, Target
 from gateway.s3.proof import Proof
 
+XML_TYPE = ("content-type", "application/xml")
+"""The field of answers whose body is a document."""
 CHUNK_COST = 64
 """Bytes that holding a chunk of a body takes beside the chunk's own; clients may send them one byte each."""
 
@@ -36,11 +38,6 @@ class Call:
     caller: Caller
     incoming: Incoming
     now_s: float
-
-    @property
-    def resource(self) -> str:
-        """The path as sent, for error documents."""
-        return self.head.target.partition(b"?")[0].decode("utf-8", "replace")
 
 
 @dataclass(slots=True)

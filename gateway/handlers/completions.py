@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from gateway.backends.base import Backend, Completion, Part, UploadId, WriteSpec
 from gateway.errors import ConditionFailed, DigestWrong, RequestInvalid, UploadMissing
 from gateway.handlers.bodies import read_document, understood
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.commits import check_condition_kept, commit_condition, race_told
-from gateway.handlers.lists import XML_FIELDS
 from gateway.handlers.permission import absence_hidden
 from gateway.handlers.service import Service
 from gateway.handlers.slow import answer_of
@@ -41,7 +40,7 @@ async def complete(service: Service, call: Call, mount: Mount, operation: Comple
             info = await _joined(mount.backend, upload, claimed, operation)
         location = location_of(service, call)
         document = multipart.complete_result(location, operation.bucket, operation.key, info.etag, info.checksum)
-        return Answer(200, [*XML_FIELDS], document)
+        return Answer(200, [XML_TYPE], document)
 
     return await answer_of(service, call, work())
 

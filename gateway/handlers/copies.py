@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.backends.base import Body, Reading, WriteSpec
-from gateway.errors import AccessRefused, ConditionFailed, RequestInvalid, VersionChanged
+from gateway.errors import ConditionFailed, RequestInvalid, VersionChanged
 from gateway.handlers.bodies import HASHED_INLINE_MAX, UPLOAD_MEMORY
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.commits import race_told, written_fields
-from gateway.handlers.owners import owner_of
-from gateway.handlers.permission import READ_ACTION, Wish, absence_hidden, require
+from gateway.handlers.permission import READ_ACTION, Wish, absence_hidden, check_owner, require
 from gateway.handlers.reads import CHANGES_MAX, check_version_id
 from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
 from gateway.handlers.slow import answer_of
@@ -85,9 +84,7 @@ async def copy_object(service: Service, call: Call, mount: Mount, operation: Cop
 async def find_source(service: Service, call: Call, source: Source) -> Found:
     """The source of a copy as it is now. The right to read it is checked before."""
     mount = service.mounts.get(source.bucket)
-    expected_owner = read_sent(call.head, call.target).text("x-amz-source-expected-bucket-owner")
-    if expected_owner not in (None, owner_of(mount.owner).id):
-        raise AccessRefused
+    check_owner(mount, read_sent(call.head, call.target).text("x-amz-source-expected-bucket-owner"))
     check_version_id(source.version_id)
     with absence_hidden(service, call, source.bucket):
         info = await mount.backend.stat(source.key)
@@ -129,7 +126,7 @@ async def _copy(service: Service, call: Call, mount: Mount, operation: CopyObjec
         info = await _write(service, found, mount, operation, spec)
     body = copy_result(info.etag, info.modified_s, info.checksum)
     fields = [field for field in written_fields(info) if field[0] != "etag"]
-    return Answer(200, [("content-type", "application/xml"), *fields], body)
+    return Answer(200, [XML_TYPE, *fields], body)
 
 
 async def _write(service: Service, found: Found, mount: Mount, operation: CopyObject, spec: WriteSpec) -> Info:

@@ -10,7 +10,7 @@ from gateway.access.facts import ACL
 from gateway.backends.base import Backend, Completion, Part, WriteSpec
 from gateway.errors import RequestTimeout, Unsupported
 from gateway.handlers.bodies import Held, judge
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.commits import race_told, written_fields
 from gateway.handlers.completions import location_of
 from gateway.handlers.permission import Wish, check_writable, require, served_mount
@@ -189,7 +189,7 @@ def _answer(service: Service, call: Call, operation: PostObject, form: Form, inf
     match form.fields.get("success_action_status"):
         case "201":
             body = post_response(location, operation.bucket, form.key, info.etag)
-            return Answer(201, [("content-type", "application/xml"), *fields], body)
+            return Answer(201, [XML_TYPE, *fields], body)
         case "200":
             return Answer(200, fields)
         case _:

@@ -2,14 +2,13 @@
 
 from gateway.backends.base import ListPage, ListQuery, UploadId, UploadQuery
 from gateway.errors import Unsupported
-from gateway.handlers.call import Answer
+from gateway.handlers.call import XML_TYPE, Answer
 from gateway.handlers.owners import owner_of
 from gateway.handlers.service import Service
 from gateway.mounts import Mount
 from gateway.s3 import listing, multipart
 from gateway.s3.operations import ListMultipartUploads, ListObjects, ListStyle
 
-XML_FIELDS = [("content-type", "application/xml")]
 EMPTY = ListPage((), (), None)
 
 
@@ -21,7 +20,7 @@ async def list_objects(service: Service, mount: Mount, operation: ListObjects) -
     # A page of no items is not truncated, whatever there is.
     page = await mount.backend.list(_query(operation, cut)) if operation.keys_max else EMPTY
     body = listing.list_document(operation, _shown(service, mount, operation, page), owner_of(mount.owner))
-    return Answer(200, [*XML_FIELDS, ("x-amz-bucket-region", service.region)], body)
+    return Answer(200, [XML_TYPE, ("x-amz-bucket-region", service.region)], body)
 
 
 async def list_uploads(service: Service, mount: Mount, operation: ListMultipartUploads) -> Answer:
@@ -43,7 +42,7 @@ async def list_uploads(service: Service, mount: Mount, operation: ListMultipartU
             for upload in page.uploads
         ]
         shown = multipart.UploadPage(rows, page.prefixes, page.truncated)
-    return Answer(200, [*XML_FIELDS], multipart.uploads_document(operation, shown, owner_of(mount.owner)))
+    return Answer(200, [XML_TYPE], multipart.uploads_document(operation, shown, owner_of(mount.owner)))
 
 
 def seal_upload(service: Service, mount: Mount, upload: UploadId) -> str:

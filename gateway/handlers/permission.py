@@ -63,10 +63,14 @@ def served_mount(service: Service, call: Call, bucket: Bucket, sent: Sent | None
     `sent` is what the request says beyond its head and URL, if it says anything there.
     """
     mount = service.mounts.get(bucket)
-    expected_owner = (sent or read_sent(call.head, call.target)).text("x-amz-expected-bucket-owner")
-    if expected_owner not in (None, owner_of(mount.owner).id):
-        raise AccessRefused
+    check_owner(mount, (sent or read_sent(call.head, call.target)).text("x-amz-expected-bucket-owner"))
     return mount
+
+
+def check_owner(mount: Mount, expected: str | None) -> None:
+    """Raises AccessRefused if the client expects the bucket to be another's."""
+    if expected not in (None, owner_of(mount.owner).id):
+        raise AccessRefused
 
 
 def check_writable(mount: Mount) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.errors import GatewayError
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.service import Service
 from gateway.s3 import errors, xml
 
@@ -21,8 +21,7 @@ async def answer_of(service: Service, call: Call, work: Coroutine[None, None, An
         await asyncio.wait([task], timeout=service.slow_answer_s)
         if task.done():
             return task.result()
-        fields = [("content-type", "application/xml")]
-        return Answer(200, fields, stream=_trickle(service, call, task), held=held.pop_all())
+        return Answer(200, [XML_TYPE], stream=_trickle(service, call, task), held=held.pop_all())
 
 
 @asynccontextmanager
@@ -45,5 +44,7 @@ async def _trickle(service: Service, call: Call, task: asyncio.Task[Answer]) -> 
     try:
         document = task.result().body
     except GatewayError as error:
-        document = errors.document(error, resource=call.resource, request_id=call.request_id, host_id=service.node_name)
+        document = errors.document(
+            error, resource=call.head.resource, request_id=call.request_id, host_id=service.node_name
+        )
     yield document.removeprefix(xml.DECLARATION)

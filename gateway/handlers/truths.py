@@ -2,9 +2,9 @@
 
 from typing import assert_never
 
-from gateway.errors import RequestInvalid, Unsupported
+from gateway.errors import Unsupported
 from gateway.handlers.bodies import read_document
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.owners import owner_of
 from gateway.handlers.permission import absence_hidden
 from gateway.handlers.reads import check_version_id
@@ -12,6 +12,7 @@ from gateway.handlers.service import Service
 from gateway.mounts import Mount
 from gateway.s3 import tagging, truths
 from gateway.s3.operations import BucketSetting, BucketTruth, ObjectAcl, ObjectLock, ObjectTagging, Verb
+from gateway.s3.stored import object_lock_missing
 
 
 async def bucket_setting(service: Service, call: Call, mount: Mount, operation: BucketSetting) -> Answer:
@@ -51,7 +52,7 @@ async def object_lock(service: Service, call: Call, mount: Mount, operation: Obj
     """No bucket has object lock."""
     with absence_hidden(service, call, mount.bucket):
         await mount.backend.stat(operation.key)
-    raise RequestInvalid("Bucket is missing Object Lock Configuration")
+    raise object_lock_missing()
 
 
 async def object_tagging(service: Service, call: Call, mount: Mount, operation: ObjectTagging) -> Answer:
@@ -91,4 +92,4 @@ async def _put(service: Service, call: Call, mount: Mount, operation: BucketSett
 
 
 def _document(body: bytes) -> Answer:
-    return Answer(200, [("content-type", "application/xml")], body)
+    return Answer(200, [XML_TYPE], body)

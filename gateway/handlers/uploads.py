@@ -3,10 +3,10 @@
 from gateway.backends.base import PartPage, UploadId, WriteSpec
 from gateway.errors import RequestInvalid
 from gateway.handlers.bodies import receive
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.commits import check_tags_kept
 from gateway.handlers.copies import Found, find_source, pass_through, unchanged
-from gateway.handlers.lists import XML_FIELDS, seal_upload
+from gateway.handlers.lists import seal_upload
 from gateway.handlers.owners import owner_of
 from gateway.handlers.permission import READ_ACTION, Wish, require
 from gateway.handlers.service import Service
@@ -34,7 +34,7 @@ async def create(service: Service, mount: Mount, operation: CreateMultipartUploa
     spec = WriteSpec(stored.content, stored.metadata, stored.tags or (), checksum=operation.checksum)
     upload = await mount.backend.begin_upload(operation.key, spec)
     body = multipart.initiate_document(operation.bucket, operation.key, seal_upload(service, mount, upload))
-    return Answer(200, [*XML_FIELDS, *_spec_fields(operation.checksum)], body)
+    return Answer(200, [XML_TYPE, *_spec_fields(operation.checksum)], body)
 
 
 async def upload_part(service: Service, call: Call, mount: Mount, operation: UploadPart) -> Answer:
@@ -74,7 +74,7 @@ async def list_parts(service: Service, mount: Mount, operation: ListParts) -> An
     body = multipart.parts_document(
         operation, rows, truncated=shown.truncated, spec=page.spec.checksum, owner=owner_of(mount.owner)
     )
-    return Answer(200, [*XML_FIELDS], body)
+    return Answer(200, [XML_TYPE], body)
 
 
 def open_upload(service: Service, mount: Mount, key: Key, upload_id: str) -> UploadId:
@@ -102,7 +102,7 @@ async def _copy_part(
             lambda body: mount.backend.write_part(upload, operation.number, body),
         )
     body = copy_part_result(part.etag, part.modified_s, part.checksum)
-    return Answer(200, [*XML_FIELDS], body)
+    return Answer(200, [XML_TYPE], body)
 
 
 def _is_inside(found: Found, mount: Mount, span: Span) -> bool:

@@ -3,7 +3,7 @@
 from gateway.backends.base import Conditional, WriteSpec
 from gateway.errors import AccessRefused, GatewayError, RequestInvalid, Unsupported
 from gateway.handlers.bodies import read_document, receive, understood
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.commits import (
     check_condition_kept,
     check_tags_kept,
@@ -59,7 +59,7 @@ async def delete_objects(service: Service, call: Call, mount: Mount, operation: 
         outcomes = await mount.backend.delete_batch([request.deletions[at].key for at in batch])
         for at, outcome in zip(batch, outcomes, strict=True):
             errors[at] = outcome
-    return Answer(200, [("content-type", "application/xml")], delete_result(request, errors))
+    return Answer(200, [XML_TYPE], delete_result(request, errors))
 
 
 async def write_spec(

@@ -23,6 +23,11 @@ class Head:
     scheme: str = "http"
     peer: str = ""
 
+    @property
+    def resource(self) -> str:
+        """The path as sent, for error documents and logs; the query may hold signatures."""
+        return self.target.partition(b"?")[0].decode("utf-8", "replace")
+
     def first(self, name: bytes) -> bytes | None:
         """The value of the first field of this (lower-case) name."""
         for field, value in self.fields:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.errors import GatewayError, InternalError, SlowDown
 from gateway.handlers import handle
-from gateway.handlers.call import Answer, Call
+from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.service import Service
 from gateway.metrics import Metrics
 from gateway.s3 import errors as s3_errors
@@ -140,16 +140,13 @@ class Door:
     def _error(self, error: GatewayError, head: Head, request: _Request) -> Answer:
         row = s3_errors.row_of(error)
         request.error = row.code
-        resource = head.target.partition(b"?")[0].decode("utf-8", "replace")
-        body = s3_errors.document(error, resource=resource, request_id=request.id, host_id=self._service.node_name)
+        body = s3_errors.document(error, resource=head.resource, request_id=request.id, host_id=self._service.node_name)
         if row.status >= 500:
             log.warning(
                 "request failed",
                 extra={"request_id": request.id, "operation": request.operation, "error": str(error)},
             )
-        # A 304 has no body; everything else explains itself.
-        fields = [*s3_errors.fields_of(error), ("content-type", "application/xml")]
-        return Answer(row.status, fields, body)
+        return Answer(row.status, [*s3_errors.fields_of(error), XML_TYPE], body)
 
     def _readiness(self) -> Answer:
         why = self._not_ready()
@@ -175,7 +172,7 @@ class Door:
         fields = [
             *s3_errors.fields_of(error),
             *self._marks(request),
-            ("content-type", "application/xml"),
+            XML_TYPE,
             ("content-length", str(len(body))),
             ("connection", "close"),
         ]
@@ -200,7 +197,7 @@ class Door:
                 extra={
                     "request_id": request.id,
                     "method": head.method,
-                    "path": head.target.partition(b"?")[0].decode("utf-8", "replace"),
+                    "path": head.resource,
                     "operation": request.operation,
                     "status": request.status,
                     "error": request.error,
