@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 SECRET_SIZE_MAX = 65_536
@@ -205,6 +205,18 @@ def _network(value: object) -> IPv4Network | IPv6Network:
     if not isinstance(value, str | IPv4Network | IPv6Network):
         raise ValueError('not a network: write a text like "10.0.0.0/8"')
     return ipaddress.ip_network(value)
+
+
+def matching(pattern: str, sentence: str) -> AfterValidator:
+    """Refuses a text that is not wholly of `pattern`, with a sentence for a person."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(sentence)
+        return text
+
+    return AfterValidator(check)
 
 
 ConfigPath = Annotated[Path, BeforeValidator(_path)]

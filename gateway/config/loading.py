@@ -193,9 +193,14 @@ def _sentences(error: ValidationError, source: Source) -> list[str]:
             case "default_factory_not_called":
                 pass  # The field it would be made of has its own sentence.
             case _:
-                found.append((each["loc"], each["msg"].removeprefix("Value error, ")))
+                found.append((each["loc"], _said(each["msg"])))
     found.sort(key=lambda problem: line_of(problem[0], source.lines) or 0)
     return [source.problem(path, message) for path, message in found]
+
+
+def _said(message: str) -> str:
+    # The library speaks of "input", which is a word for programmers.
+    return message.removeprefix("Value error, ").replace("Input should", "must", 1)
 
 
 def _nearest(path: KeyPath) -> str:

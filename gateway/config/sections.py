@@ -7,11 +7,31 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
 
-from gateway.config.fields import Address, ByteSize, ConfigPath, Duration, Network, OptionalPath, Secret, Section
+from gateway.config.fields import (
+    Address,
+    ByteSize,
+    ConfigPath,
+    Duration,
+    Network,
+    OptionalPath,
+    Secret,
+    Section,
+    matching,
+)
 from gateway.config.places import PlaceConfig
 from gateway.config.policies import PolicyConfig, Words
 from gateway.model import is_bucket_name
 
+TRANSFER_MEMORY_MIN = ByteSize(8 * 1024 * 1024)
+"""Below it a few transfers at once would starve each other."""
+
+_NODE_NAME = matching(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", "not a node's name: letters, digits, '.', '_' and '-', a letter or digit first"
+)
+_KEY_ID = matching(
+    r"[\x21-\x2b\x2d\x2e\x30-\x7e]{1,128}",
+    "not an access key id: 1 to 128 visible ASCII characters without blanks, '/' and ','",
+)
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -22,7 +42,7 @@ def _or_none(value: object) -> object:
 class NodeConfig(Section):
     """This node: its name, its directory, its end."""
 
-    name: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")
+    name: Annotated[str, _NODE_NAME] = Field(default_factory=socket.gethostname)
     """Shown in `x-cache-node`, logs and status. Default: the host's name."""
 
     data_dir: ConfigPath = Path("./forebay-data")
@@ -70,7 +90,7 @@ class ListenConfig(Section):
 class S3Config(Section):
     """How the S3 API behaves."""
 
-    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
+    region: Annotated[str, matching(r"[a-z0-9-]{1,64}", "not a region: a-z, 0-9 and '-'")] = "us-east-1"
     """The region that answers name; signatures for any region are accepted."""
 
     signature_v2: Literal["off", "urls-and-forms", "all"] = "urls-and-forms"
@@ -99,8 +119,15 @@ class LimitsConfig(Section):
     connections: Annotated[int, Field(ge=1)] = 8192
     """Open connections to the S3 port."""
 
-    transfer_memory: Annotated[ByteSize, Field(ge=8 * 1024 * 1024)] = ByteSize(256 * 1024 * 1024)
+    transfer_memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Bytes in flight from and to backends and of uploads. At least 8MiB."""
+
+    @field_validator("transfer_memory", mode="after")
+    @classmethod
+    def _holds_a_few_pieces(cls, size: ByteSize) -> ByteSize:
+        if size < TRANSFER_MEMORY_MIN:
+            raise ValueError(f"must be at least {TRANSFER_MEMORY_MIN}")
+        return size
 
 
 class LogConfig(Section):
@@ -119,7 +146,7 @@ class LogConfig(Section):
 class AccessKeyConfig(Section):
     """A key that S3 clients sign with."""
 
-    id: Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d\x2e\x30-\x7e]{1,128}$")]
+    id: Annotated[str, _KEY_ID]
     """The access key id: visible ASCII without blanks, `/` and `,`."""
 
     secret: Secret

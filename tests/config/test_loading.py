@@ -75,8 +75,8 @@ requests = 1
         'config.toml:3: listen.admin: not an address: write host and port, like "127.0.0.1:9000" or "0.0.0.0:9000"',
         "config.toml:5: mount[0].bucket: not a bucket name: 3 to 63 of a-z, 0-9, '.' and '-', as S3 has them",
         'config.toml:9: mount[0].options.kyes: unknown key; did you mean "keys"?',
-        "config.toml:10: mount[0].options.threads: Input should be greater than or equal to 1",
-        "config.toml:13: mount[1].backend: Input should be 'local' or 'memory'",
+        "config.toml:10: mount[0].options.threads: must be greater than or equal to 1",
+        "config.toml:13: mount[1].backend: must be 'local' or 'memory'",
         'config.toml:14: lmits: unknown key; did you mean "limits"?',
     ]
 
@@ -203,8 +203,7 @@ def test_lists_and_tables_are_overridden_as_the_file_writes_them(tmp_path: Path)
 def test_a_problem_in_an_override_names_the_override(tmp_path: Path) -> None:
     problems = problems_of(tmp_path, "", {"FOREBAY__LIMITS__REQUESTS": "many"}, ("log.levle=info",))
     assert problems == [
-        "FOREBAY__LIMITS__REQUESTS: limits.requests: "
-        "Input should be a valid integer, unable to parse string as an integer",
+        "FOREBAY__LIMITS__REQUESTS: limits.requests: must be a valid integer, unable to parse string as an integer",
         '--set log.levle: log.levle: unknown key; did you mean "level"?',
     ]
 
@@ -244,11 +243,10 @@ def test_an_override_that_names_no_key_is_refused(tmp_path: Path, given: str) ->
             "mount[0].options.keys: unknown key",
         ),
         ('[listen]\ntrusted_proxies = ["10.0.0.1/8"]\n', "listen.trusted_proxies[0]: 10.0.0.1/8 has host bits set"),
-        (
-            '[limits]\ntransfer_memory = "1MiB"\n',
-            "limits.transfer_memory: Input should be greater than or equal to 8388608",
-        ),
-        ('[[access_key]]\nid = "a b"\nsecret = "12345678"\n', "access_key[0].id: "),
+        ('[limits]\ntransfer_memory = "1MiB"\n', "limits.transfer_memory: must be at least 8MiB"),
+        ('[node]\nname = "-"\n', "node.name: not a node's name"),
+        ('[s3]\nregion = "Eu"\n', "s3.region: not a region"),
+        ('[[access_key]]\nid = "a b"\nsecret = "12345678"\n', "access_key[0].id: not an access key id"),
         ('[[access_key]]\nid = "a"\nsecret = "12345678"\nexpires = "2027-01-01T00:00:00"\n', "access_key[0].expires: "),
     ],
 )
