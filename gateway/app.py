@@ -1,12 +1,13 @@
 """Builds one node of its parts, and takes them down in reverse."""
 
 import asyncio
+import errno
 import gc
 import logging
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -162,7 +163,7 @@ class Node:
         limits = DoorLimits(config.limits.requests, config.limits.connections, float(config.log.slow))
         door = Door(self._service, self.metrics, self._clock, limits=limits, not_ready=self.not_ready)
         admin = create(self._admin_service())
-        s3_socket, admin_socket = _sockets([config.listen.s3, config.listen.admin])
+        s3_socket, admin_socket = _sockets({"listen.s3": config.listen.s3, "listen.admin": config.listen.admin})
         tls = self._certificate.context if self._certificate else None
         return (
             Listener(door, s3_socket, Connection, tls=tls, stop_grace_s=float(config.node.stop_grace)),
@@ -226,19 +227,26 @@ def _certificate(config: Config) -> Certificate | None:
     cert, key = config.listen.tls_cert, config.listen.tls_key
     if cert is None or key is None:
         return None
-    try:
-        return Certificate(cert, key)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigInvalid([f"listen.tls_cert: {cert}: {error}"]) from error
+    return Certificate(cert, key)
 
 
-def _sockets(addresses: list[Address]) -> list[socket.socket]:
+def _sockets(addresses: Mapping[str, Address]) -> list[socket.socket]:
+    """One that listens for each setting; raises `ConfigInvalid`, and then none is left open."""
     sockets: list[socket.socket] = []
     try:
-        for address in addresses:
-            sockets.append(listen(address.host, address.port))
-    except OSError as error:
+        for setting, address in addresses.items():
+            sockets.append(_listening_at(setting, address))
+    except ConfigInvalid:
         for sock in sockets:
             sock.close()
-        raise ConfigInvalid([f"cannot listen on {address}: {error.strerror}"]) from error
+        raise
     return sockets
+
+
+def _listening_at(setting: str, address: Address) -> socket.socket:
+    try:
+        return listen(address.host, address.port)
+    except OSError as error:
+        stop_it = "stop what listens there or " if error.errno == errno.EADDRINUSE else ""
+        problem = f"{setting}: cannot listen on {address}: {error.strerror}; {stop_it}choose another address"
+        raise ConfigInvalid([problem]) from error

@@ -6,7 +6,6 @@ import os
 import resource
 import shutil
 import socket
-import ssl
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from gateway.backends.local.temps import TEMPS
 from gateway.cli.node import admin_endpoint
 from gateway.config import Address, Config
 from gateway.config.checks import local_places
+from gateway.errors import ConfigInvalid
+from gateway.server.tls import Certificate
 
 FREE_MIN_BYTES = 1024**3
 FILES_BESIDE_CONNECTIONS = 1024
@@ -81,8 +82,15 @@ def data_dir(config: Config) -> Iterator[Finding]:
 
 
 def places(config: Config) -> Iterator[Finding]:
-    """Whether the directories behind mounts can be written and keep what S3 stores beside the bytes."""
+    """Whether the directories behind mounts can be written and keep what S3 stores beside the bytes.
+
+    Of a bucket with `writes = "deny"` nothing is asked but that it can be read.
+    """
+    denied = {f"mount {mount.bucket}" for mount in config.mount if mount.writes == "deny"}
     for subject, root in local_places(config):
+        if subject in denied and root.exists():
+            yield _readable(subject, root)
+            continue
         writable = _writable(subject, root)
         yield writable
         if writable.health is Health.GOOD and root.exists():
@@ -96,12 +104,13 @@ def certificate(config: Config) -> Iterator[Finding]:
     if cert is None or key is None:
         return
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
-        parsed = x509.load_pem_x509_certificate(cert.read_bytes())
-    except (OSError, ValueError) as error:
+        Certificate(cert, key)
+    except ConfigInvalid as error:
         advice = "Both are PEM files that the node may read, and the key is the certificate's own."
-        yield Finding("listen.tls_cert", Health.BAD, f"{cert}: {error}", advice)
+        subject, _, finding = error.problems[0].partition(": ")
+        yield Finding(subject, Health.BAD, finding, advice)
         return
+    parsed = x509.load_pem_x509_certificate(cert.read_bytes())
     until, now = parsed.not_valid_after_utc, datetime.now(UTC)
     finding = f"valid from {parsed.not_valid_before_utc:%Y-%m-%d} to {until:%Y-%m-%d}"
     if not parsed.not_valid_before_utc <= now < until:
@@ -154,10 +163,17 @@ def _writable(subject: str, directory: Path) -> Finding:
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        missing = "" if nearest == directory else ", will be made"
-        return Finding(subject, Health.GOOD, f"{directory} is writable{missing}")
+        finding = "is writable" if nearest == directory else "is missing; the next start makes it"
+        return Finding(subject, Health.GOOD, f"{directory} {finding}")
     trouble = "is not writable" if nearest.is_dir() else "is no directory"
     return Finding(subject, Health.BAD, f"{nearest} {trouble}", "Give its user the right to write, or choose another.")
+
+
+def _readable(subject: str, directory: Path) -> Finding:
+    if directory.is_dir() and os.access(directory, os.R_OK | os.X_OK):
+        return Finding(subject, Health.GOOD, f"{directory} is readable")
+    trouble = "is not readable" if directory.is_dir() else "is no directory"
+    return Finding(subject, Health.BAD, f"{directory} {trouble}", "Give its user the right to read, or choose another.")
 
 
 def _free(subject: str, directory: Path) -> Finding:

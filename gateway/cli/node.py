@@ -18,6 +18,8 @@ from gateway.errors import ConfigInvalid
 ENDPOINT_DEFAULT = "http://127.0.0.1:9001"
 ANSWER_TIME_MAX_S = 30.0
 
+_WHERE_PROOF_IS = "`forebay --help` says where its key or token is taken from"
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -38,11 +40,12 @@ class NodeClient:
         try:
             content: Json = answer.json()
         except ValueError as error:
-            raise NodeSilent(f"{self.endpoint} does not answer as a node does") from error
+            raise NodeSilent(f"{self.endpoint} does not answer as the admin port of a node does") from error
         if answer.is_success:
             return content
         detail = content.get("detail") if isinstance(content, dict) else answer.reason_phrase
-        raise NodeSilent(f"{self.endpoint} refuses ({answer.status_code}): {detail}")
+        advice = f"; {_WHERE_PROOF_IS}" if answer.status_code in (401, 403) else ""
+        raise NodeSilent(f"{self.endpoint} refuses ({answer.status_code}): {detail}{advice}")
 
     def _answer(self, path: str) -> httpx.Response:
         # Proxies of the environment are for the web: a token must not pass through them on its way to a node.
@@ -51,7 +54,7 @@ class NodeClient:
             with httpx.Client(trust_env=False, verify=trusted, timeout=ANSWER_TIME_MAX_S) as client:
                 return client.get(self.endpoint + path, headers=self._headers(path))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NodeSilent(f"no node answers at {self.endpoint}: {error}") from error
+            raise NodeSilent(f"no node answers at {self.endpoint}: {error}; --endpoint names another") from error
 
     def _headers(self, path: str) -> Mapping[str, str]:
         match self.proof:
@@ -76,10 +79,14 @@ def find_node(options: Options) -> NodeClient:
 
 def admin_endpoint(config: Config) -> str:
     """The admin port as a URL that this host can reach."""
-    listen = config.listen
+    return endpoint_at(config.listen.admin, tls=config.listen.tls_cert is not None)
+
+
+def endpoint_at(address: Address, *, tls: bool) -> str:
+    """A URL by which this host reaches what listens on the address, all addresses of the host included."""
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
-    address = Address(everywhere.get(listen.admin.host, listen.admin.host), listen.admin.port)
-    return f"{'https' if listen.tls_cert else 'http'}://{address}"
+    reached = Address(everywhere.get(address.host, address.host), address.port)
+    return f"{'https' if tls else 'http'}://{reached}"
 
 
 def _proof(environ: Mapping[str, str], config: Config | None) -> Secret | Credentials | None:

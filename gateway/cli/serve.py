@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from gateway import __version__
+from gateway.cli.node import admin_endpoint, endpoint_at
 from gateway.cli.options import Options
 from gateway.config import Config, embedded_default, load
 from gateway.config.credentials import FILE_NAME
@@ -27,8 +28,7 @@ def serve(options: Options) -> int:
 
 def greeting(config: Config) -> str:
     """What a newcomer needs: endpoint, key, secret, and three lines to paste."""
-    scheme = "https" if config.listen.tls_cert else "http"
-    endpoint = f"{scheme}://{config.listen.s3}"
+    endpoint = endpoint_at(config.listen.s3, tls=config.listen.tls_cert is not None)
     key, bucket = config.access_key[0], config.mount[0]
     secret, region = key.secret.reveal(), config.s3.region
     lines = (
@@ -38,7 +38,7 @@ def greeting(config: Config) -> str:
         f"  bucket      {bucket.bucket}  ({bucket.uri})",
         f"  access key  {key.id}",
         f"  secret key  {secret}",
-        f"  admin       {scheme}://{config.listen.admin}",
+        f"  admin       {admin_endpoint(config)}  (its operations: /api/docs)",
         "",
         f"The key is kept in {config.node.data_dir / FILE_NAME}. To try it, paste one of these lines:",
         "",

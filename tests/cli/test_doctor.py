@@ -97,8 +97,16 @@ def test_a_directory_is_good_even_before_it_is_made(tmp_path: Path) -> None:
     mounts = [{"bucket": name, "backend": "local", "uri": str(tmp_path / name)} for name in ("there", "not-yet")]
     findings = list(examine.places(config_with(tmp_path, mount=mounts)))
     assert Health.BAD not in health_of(findings)
-    assert any("will be made" in finding.finding for finding in findings)
+    assert any("the next start makes it" in finding.finding for finding in findings)
     assert not (tmp_path / "not-yet").exists()
+
+
+def test_a_bucket_that_is_only_read_need_not_be_writable(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    mount = {"bucket": "there", "backend": "local", "uri": str(tmp_path / "there"), "writes": "deny"}
+    [finding] = examine.places(config_with(tmp_path, mount=[mount]))
+    assert (finding.health, "is readable" in finding.finding) == (Health.GOOD, True)
+    assert list((tmp_path / "there").iterdir()) == []
 
 
 def test_a_file_in_the_place_of_a_directory_is_bad(tmp_path: Path) -> None:
@@ -132,6 +140,14 @@ def test_a_key_of_another_certificate_is_bad(tmp_path: Path) -> None:
     _, key = certificate(tmp_path / "other", -DAY, 90 * DAY)
     config = config_with(tmp_path, listen={"tls_cert": cert, "tls_key": key})
     assert health_of(list(examine.certificate(config))) == [Health.BAD]
+
+
+def test_the_file_of_a_pair_that_is_missing_is_named(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, -DAY, 90 * DAY)
+    Path(key).unlink()
+    [finding] = examine.certificate(config_with(tmp_path, listen={"tls_cert": cert, "tls_key": key}))
+    assert (finding.health, finding.subject) == (Health.BAD, "listen.tls_key")
+    assert finding.finding == f"{key}: cannot be read: No such file or directory"
 
 
 def test_without_tls_no_certificate_is_looked_at(tmp_path: Path) -> None:

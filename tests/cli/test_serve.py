@@ -13,7 +13,10 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
+from gateway.cli.serve import greeting
+from gateway.config import embedded_default
 from tests.cli.run import forebay
+from tests.real.certificate import self_signed
 from tests.real.node import Node
 from tests.real.ports import free_ports
 
@@ -93,6 +96,7 @@ def test_a_reading_command_finds_the_key_where_serve_left_it(newcomer: Newcomer)
     elsewhere = forebay("status", "--endpoint", f"http://{newcomer.admin}", cwd=newcomer.directory.parent)
     assert elsewhere.code == 1
     assert "refuses (401)" in elsewhere.err
+    assert "`forebay --help` says where" in elsewhere.err
 
 
 def test_doctor_knows_the_node_that_runs(newcomer: Newcomer) -> None:
@@ -146,4 +150,28 @@ def test_status_proves_itself_by_key_token_or_configuration(tmp_path: Path) -> N
 def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path, node: Node) -> None:
     outcome = forebay("serve", "--set", f"listen.s3=127.0.0.1:{node.s3_port}", cwd=tmp_path)
     assert outcome.code == 2
-    assert "cannot listen on" in outcome.err.splitlines()[-1]
+    assert outcome.err.splitlines()[-1] == (
+        f"listen.s3: cannot listen on 127.0.0.1:{node.s3_port}: Address already in use; "
+        "stop what listens there or choose another address"
+    )
+
+
+@pytest.mark.parametrize("missing", ["tls_cert", "tls_key"])
+def test_a_file_for_tls_that_is_missing_is_one_clear_line(tmp_path: Path, missing: str) -> None:
+    pair = self_signed(tmp_path)
+    files = {"tls_cert": pair.certificate, "tls_key": pair.key}
+    files[missing].unlink()
+    sets = [word for name, path in files.items() for word in ("--set", f"listen.{name}={path}")]
+    outcome = forebay(
+        "serve", *sets, "--set", "listen.s3=127.0.0.1:0", "--set", "listen.admin=127.0.0.1:0", cwd=tmp_path
+    )
+    assert outcome.code == 2
+    assert outcome.err == f"listen.{missing}: {files[missing]}: cannot be read: No such file or directory\n"
+
+
+def test_the_greeting_of_a_node_on_all_addresses_names_one_that_can_be_reached(tmp_path: Path) -> None:
+    everywhere = embedded_default(tmp_path, sets=("listen.s3=0.0.0.0:9000", "listen.admin=[::]:9001"))
+    said = greeting(everywhere)
+    assert "  endpoint    http://127.0.0.1:9000\n" in said
+    assert "http://[::1]:9001 " in said
+    assert "0.0.0.0" not in said
