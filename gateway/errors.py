@@ -253,7 +253,7 @@ class UriInvalid(GatewayError):
 
 
 class MethodRefused(GatewayError):
-    """`allow` in details becomes the Allow header."""
+    """`allow` in `details` becomes the Allow header, and stands nowhere else."""
 
     sentence = "The specified method is not allowed against this resource."
 

@@ -44,7 +44,7 @@ def compile_check(operator: str, fact: str, values: Sequence[str]) -> Check:
     """The check of one condition; configuration has already refused unknown operators and values."""
     base = operator.removesuffix(IF_EXISTS)
     matcher, negated = _OPERATORS[base]
-    return Check(fact.lower(), matcher(values), negated, if_exists=base != operator)
+    return Check(fact.lower(), matcher(values), negated=negated, if_exists=base != operator)
 
 
 def _equals(values: Sequence[str]) -> Callable[[str], bool]:

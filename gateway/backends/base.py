@@ -32,8 +32,11 @@ class Pin(Enum):
     """How a backend keeps one read to one version."""
 
     REQUEST = "request"
+    """By a condition in the request that reads."""
     CHECK = "check"
+    """By comparing versions around the opening of the stream."""
     HANDLE = "handle"
+    """By holding the one version open."""
 
 
 class Conditional(Enum):
@@ -54,16 +57,25 @@ class Capabilities:
     conditional_complete: Conditional
     conditional_delete: Conditional
     ordered_list: bool = True
+    """Listings come in the order of key bytes."""
     start_after: bool = True
+    """Listings can begin after any given key."""
     uploads_per_key_many: bool = True
+    """Several uploads of one key may be open at once."""
     server_copy_max: int = 0
     """Bytes of the largest copy inside the store; 0: copies go through the gateway."""
     delete_batch_max: int = 1000
+    """Keys of one `delete_batch`."""
     part_max: int = 5 * 1024**3
+    """Bytes of one part."""
     object_max: int = 50_000 * 1024**3
+    """Bytes of one object."""
     metadata_max: int = 2048
+    """Bytes of all names and values of user metadata."""
     etag_in_list: bool = True
+    """Listings tell the tags that `stat` tells."""
     tags: bool = False
+    """Objects can have tags."""
 
 
 @dataclass(frozen=True, slots=True)

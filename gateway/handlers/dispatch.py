@@ -108,7 +108,7 @@ async def _answer_of_bucket(service: Service, call: Call, mount: Mount, operatio
         case op.ListMultipartUploads():
             return await lists.list_uploads(service, mount, operation)
         case op.DeleteObjects():
-            return await writes.delete_objects(service, call, mount, operation)
+            return await writes.delete_objects(service, call, mount)
         case op.BucketSetting():
             return await truths.bucket_setting(service, call, mount, operation)
         case _:

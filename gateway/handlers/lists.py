@@ -41,7 +41,7 @@ async def list_uploads(service: Service, mount: Mount, operation: ListMultipartU
             multipart.UploadRow(upload.key, seal_upload(service, mount, upload), upload.started_s)
             for upload in page.uploads
         ]
-        shown = multipart.UploadPage(rows, page.prefixes, page.truncated)
+        shown = multipart.UploadPage(rows, page.prefixes, truncated=page.truncated)
     return Answer(200, [XML_TYPE], multipart.uploads_document(operation, shown, owner_of(mount.owner)))
 
 

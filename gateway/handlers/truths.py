@@ -20,7 +20,7 @@ async def bucket_setting(service: Service, call: Call, mount: Mount, operation: 
     match operation.verb:
         case Verb.GET:
             facts = truths.BucketFacts(
-                service.region, owner_of(mount.owner), service.access.is_public(mount.bucket), mount.tags
+                service.region, owner_of(mount.owner), public=service.access.is_public(mount.bucket), tags=mount.tags
             )
             return _document(truths.bucket_document(operation.truth, facts))
         case Verb.PUT:

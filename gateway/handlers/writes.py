@@ -20,7 +20,7 @@ from gateway.mounts import Mount
 from gateway.s3.conditions import delete_pin, needs_current
 from gateway.s3.documents import Deletion, delete_result, read_delete
 from gateway.s3.guards import DeleteConditions, WriteConditions
-from gateway.s3.operations import DeleteObject, DeleteObjects, PutObject, Stored
+from gateway.s3.operations import DeleteObject, PutObject, Stored
 from gateway.s3.payload import OBJECT_SIZE_MAX
 
 
@@ -42,7 +42,7 @@ async def delete_object(service: Service, call: Call, mount: Mount, operation: D
     return Answer(204)
 
 
-async def delete_objects(service: Service, call: Call, mount: Mount, operation: DeleteObjects) -> Answer:
+async def delete_objects(service: Service, call: Call, mount: Mount) -> Answer:
     """Deletes the keys named in the body, each on its own: one that fails does not keep the others."""
     body, verdict = await read_document(service, call)
     if not verdict.proven:

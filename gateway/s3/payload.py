@@ -32,7 +32,7 @@ _CHECKSUM_OPTIONS = frozenset((b"x-amz-checksum-mode", b"x-amz-checksum-type", b
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
+class ChunkFraming:
     """The aws-chunked framing around the object's bytes."""
 
     seed: ChunkSeed | None = None
@@ -49,7 +49,7 @@ class Plan:
     """
 
     size: int | None
-    framing: Framing | None = None
+    framing: ChunkFraming | None = None
     sha256: bytes | None = None
     md5: bytes | None = None
     checksum: Checksum | None = None
@@ -184,7 +184,7 @@ class Receiver:
         return plan.framing is not None and plan.framing.seed is not None
 
 
-def _decoder_of(framing: Framing | None) -> ChunkDecoder | None:
+def _decoder_of(framing: ChunkFraming | None) -> ChunkDecoder | None:
     return None if framing is None else ChunkDecoder(framing.seed, trailer_signed=framing.trailer_signed)
 
 
@@ -204,10 +204,10 @@ class _Claims:
     trailer: Algorithm | None = None
 
 
-def _framing(proof: Proof) -> Framing | None:
+def _framing(proof: Proof) -> ChunkFraming | None:
     if proof.payload not in CHUNKED:
         return None
-    return Framing(proof.seed, trailer_signed=proof.payload == CHUNKS_AND_TRAILER_SIGNED)
+    return ChunkFraming(proof.seed, trailer_signed=proof.payload == CHUNKS_AND_TRAILER_SIGNED)
 
 
 def _size(fields: FieldMap, mode: str) -> int | None:

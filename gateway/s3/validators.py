@@ -96,7 +96,7 @@ def parse_tag_list(text: str) -> TagList:
             weak.append(bare[2:].strip())
         else:
             strong.append(bare.strip())
-    return TagList(anything, tuple(strong), tuple(weak))
+    return TagList(any=anything, strong=tuple(strong), weak=tuple(weak))
 
 
 def refuse(sent: Sent, names: tuple[str, ...]) -> None:
