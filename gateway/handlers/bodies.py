@@ -1,4 +1,4 @@
-"""Bodies on their way in: received, judged, and handed on in pieces of bounded size."""
+"""Bodies on their way to a store: received or read, judged, and handed on in pieces of bounded size."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,12 +6,13 @@ from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from gateway.backends.base import Body
+from gateway.backends.base import Body, Reading
 from gateway.errors import LengthMissing, MessageTooLong, RequestInvalid
 from gateway.handlers.call import CHUNK_COST, Call, Incoming
-from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
+from gateway.handlers.service import Service
 from gateway.model import MIB, PIECE_SIZE_MAX, Algorithm, Checksum
-from gateway.s3 import payload
+from gateway.s3 import payload, xml
+from gateway.s3.checksums import digest_of
 from gateway.s3.payload import Plan, Receiver, Verdict
 
 T = TypeVar("T")
@@ -20,8 +21,6 @@ UPLOAD_MEMORY = 2 * MIB
 """What one upload may hold: a stretch as received, and the same decoded."""
 UNSIZED_MAX = 8 * MIB
 """A body whose size nobody told is held whole up to here; stores must know the size beforehand."""
-DOCUMENT_MAX = 8 * MIB
-"""Bytes of an XML body."""
 HASHED_INLINE_MAX = 64 * 1024
 """Below this, changing threads costs more than hashing."""
 
@@ -35,43 +34,53 @@ class Upload:
     def __init__(self, incoming: Incoming, receiver: Receiver, size: int, hashers: Executor) -> None:
         self._incoming = incoming
         self._receiver = receiver
-        self._size = size
+        self.size = size
         self._hashers = hashers
-        self._checksum: Checksum | None = None
-
-    @property
-    def size(self) -> int:
-        return self._size
-
-    @property
-    def checksum(self) -> Checksum | None:
-        return self._checksum
+        self.checksum: Checksum | None = None
 
     async def pieces(self) -> AsyncIterator[bytes | memoryview]:
         async for stretch in _stretches(self._incoming):
             for piece in cut(await judge(self._receiver, stretch, self._hashers)):
                 yield piece
-        self._checksum = self._receiver.end().checksum
+        self.checksum = self._receiver.end().checksum
 
 
 class Held:
     """A body that is in memory as a whole, its verdict already good. Implements `backends.base.Body`."""
 
     def __init__(self, data: bytes, checksum: Checksum | None) -> None:
+        self.size = len(data)
+        self.checksum = checksum
         self._data = data
-        self._checksum = checksum
-
-    @property
-    def size(self) -> int:
-        return len(self._data)
-
-    @property
-    def checksum(self) -> Checksum | None:
-        return self._checksum
 
     async def pieces(self) -> AsyncIterator[bytes | memoryview]:
         for piece in cut(self._data):
             yield piece
+
+
+class Passing:
+    """The bytes of an open read as the body of a write. Implements `backends.base.Body`.
+
+    With `compute` it also has their checksum in the end.
+    """
+
+    def __init__(self, reading: Reading, size: int, hashers: Executor, compute: Algorithm | None) -> None:
+        self._reading = reading
+        self.size = size
+        self._hashers = hashers
+        self._algorithm = compute
+        self.checksum: Checksum | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes | memoryview]:
+        digest = None if self._algorithm is None else digest_of(self._algorithm)
+        async for piece in self._reading.pieces():
+            if digest is not None and len(piece) < HASHED_INLINE_MAX:
+                digest.update(piece)
+            elif digest is not None:
+                await asyncio.get_running_loop().run_in_executor(self._hashers, digest.update, piece)
+            yield piece
+        if digest is not None and self._algorithm is not None:
+            self.checksum = Checksum(self._algorithm, digest.digest())
 
 
 @asynccontextmanager
@@ -88,7 +97,7 @@ async def receive(
     _check_algorithm(plan, compute)
     receiver = Receiver(plan, compute=compute)
     wanted = UNSIZED_MAX if plan.size is None else min(UPLOAD_MEMORY, plan.size)
-    async with service.budget.reserve(wanted, BUDGET_WAIT_MAX_S):
+    async with service.memory(wanted):
         if plan.size is not None:
             yield Upload(call.incoming, receiver, plan.size, service.hashers)
             return
@@ -102,10 +111,10 @@ async def receive(
 async def read_document(service: Service, call: Call, *, checksum_of_body: bool = True) -> tuple[bytes, Verdict]:
     """The whole body of a request that carries a document, and the verdict on it. Raises MessageTooLong."""
     plan = payload.plan(call.head, call.proof, length_required=False, size_max=None, checksum_of_body=checksum_of_body)
-    if plan.size is not None and plan.size > DOCUMENT_MAX:
-        raise MessageTooLong(MaxMessageLengthBytes=DOCUMENT_MAX)
-    async with service.budget.reserve(DOCUMENT_MAX if plan.size is None else plan.size, BUDGET_WAIT_MAX_S):
-        return await _collect(service, call, Receiver(plan), DOCUMENT_MAX)
+    if plan.size is not None and plan.size > xml.SIZE_MAX:
+        raise MessageTooLong(MaxMessageLengthBytes=xml.SIZE_MAX)
+    async with service.memory(xml.SIZE_MAX if plan.size is None else plan.size):
+        return await _collect(service, call, Receiver(plan), xml.SIZE_MAX)
 
 
 async def understood(service: Service, document: bytes, parse: Callable[[bytes], T]) -> T:

@@ -1,24 +1,21 @@
 """CopyObject, and what it shares with UploadPartCopy: the source, found, judged and read."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.backends.base import Body, Reading, WriteSpec
+from gateway.backends.base import Body, WriteSpec
 from gateway.errors import ConditionFailed, RequestInvalid, VersionChanged
-from gateway.handlers.bodies import HASHED_INLINE_MAX, UPLOAD_MEMORY
+from gateway.handlers.bodies import UPLOAD_MEMORY, Passing
 from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.commits import race_told, written_fields
 from gateway.handlers.permission import READ_ACTION, Wish, absence_hidden, check_owner, require
 from gateway.handlers.reads import CHANGES_MAX, check_version_id
-from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
+from gateway.handlers.service import Service
 from gateway.handlers.slow import answer_of
 from gateway.handlers.writes import write_spec
 from gateway.model import Algorithm, Checksum, ChecksumSpec, Info, Key, Span, Tags
 from gateway.mounts import Mount
-from gateway.s3.checksums import digest_of
 from gateway.s3.conditions import Outcome, read_outcome
 from gateway.s3.documents import copy_result
 from gateway.s3.headers import read_sent
@@ -35,39 +32,6 @@ class Found:
     mount: Mount
     key: Key
     info: Info
-
-
-class Passing:
-    """The bytes of an open read as the body of a write. Implements `backends.base.Body`.
-
-    With `compute` it also has their checksum in the end.
-    """
-
-    def __init__(self, reading: Reading, size: int, hashers: Executor, compute: Algorithm | None) -> None:
-        self._reading = reading
-        self._size = size
-        self._hashers = hashers
-        self._algorithm = compute
-        self._checksum: Checksum | None = None
-
-    @property
-    def size(self) -> int:
-        return self._size
-
-    @property
-    def checksum(self) -> Checksum | None:
-        return self._checksum
-
-    async def pieces(self) -> AsyncIterator[bytes | memoryview]:
-        digest = None if self._algorithm is None else digest_of(self._algorithm)
-        async for piece in self._reading.pieces():
-            if digest is not None and len(piece) < HASHED_INLINE_MAX:
-                digest.update(piece)
-            elif digest is not None:
-                await asyncio.get_running_loop().run_in_executor(self._hashers, digest.update, piece)
-            yield piece
-        if digest is not None and self._algorithm is not None:
-            self._checksum = Checksum(self._algorithm, digest.digest())
 
 
 async def copy_object(service: Service, call: Call, mount: Mount, operation: CopyObject) -> Answer:
@@ -107,7 +71,7 @@ async def pass_through(
     service: Service, found: Found, span: Span, compute: Algorithm | None, write: Callable[[Body], Awaitable[T]]
 ) -> T:
     """Reads these bytes of the source and hands them to `write`; memory is bounded as for an upload."""
-    async with service.budget.reserve(min(UPLOAD_MEMORY, span.size), BUDGET_WAIT_MAX_S):
+    async with service.memory(min(UPLOAD_MEMORY, span.size)):
         # No store has a span without bytes, so an empty object is read as a whole.
         wanted = span if span.size else None
         async with found.mount.backend.read(found.key, wanted, found.info.version) as reading:

@@ -14,7 +14,7 @@ from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.commits import race_told, written_fields
 from gateway.handlers.completions import location_of
 from gateway.handlers.permission import Wish, check_writable, require, served_mount
-from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
+from gateway.handlers.service import Service
 from gateway.handlers.writes import write_spec
 from gateway.model import MIB, Checksum, Info, Key
 from gateway.s3 import payload
@@ -134,7 +134,7 @@ async def post_object(service: Service, call: Call, operation: PostObject) -> An
     check_writable(mount)
     conditions = write_conditions(form.sent)
     spec = await write_spec(service, call, mount, form.key, read_stored(form.sent), conditions)
-    async with service.budget.reserve(FORM_MEMORY, BUDGET_WAIT_MAX_S):
+    async with service.memory(FORM_MEMORY):
         with race_told(conditions):
             info = await _store(mount.backend, form.key, File(source, form, service), spec)
     return _answer(service, call, operation, form, info)

@@ -8,7 +8,7 @@ from gateway.backends.base import Backend, Reading
 from gateway.errors import ConditionFailed, SpanOutside, VersionChanged, VersionMissing
 from gateway.handlers.call import Answer, Call
 from gateway.handlers.permission import absence_hidden
-from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
+from gateway.handlers.service import Service
 from gateway.model import MIB, Info, Key, Span
 from gateway.mounts import Mount
 from gateway.s3 import checksums
@@ -39,7 +39,7 @@ async def get_object(service: Service, call: Call, mount: Mount, operation: GetO
     spec = operation.spec
     check_version_id(spec.version_id)
     async with AsyncExitStack() as held:
-        await held.enter_async_context(service.budget.reserve(MIB, BUDGET_WAIT_MAX_S))
+        await held.enter_async_context(service.memory(MIB))
         stream = await held.enter_async_context(AsyncExitStack())
         with absence_hidden(service, call, mount.bucket):
             answer = await _open(stream, mount.backend, operation.key, spec)

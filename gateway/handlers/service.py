@@ -1,6 +1,7 @@
 """What every handler may use: the parts of the node that S3 requests touch."""
 
 from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from gateway.access.keys import Access
@@ -34,3 +35,7 @@ class Service:
     region: str = "us-east-1"
     domain: str = ""
     slow_answer_s: float = SLOW_ANSWER_S
+
+    def memory(self, size_bytes: int) -> AbstractAsyncContextManager[None]:
+        """Lends memory for a transfer; raises `SlowDown` if none comes free in time."""
+        return self.budget.reserve(size_bytes, BUDGET_WAIT_MAX_S)
