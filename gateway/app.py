@@ -102,12 +102,12 @@ class Node:
             yield
 
     def heed_signals(self) -> None:
-        """SIGTERM and SIGINT stop the node; a second one ends it at once. SIGHUP changes nothing."""
+        """SIGTERM and SIGINT stop the node; a second one ends it at once. SIGHUP is answered in the log only."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        # A terminal that closes must not take a node with it.
-        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        # A terminal that closes must not take a node with it; who sends it to reload is told what to do.
+        loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP changes nothing: restart to load the configuration")
 
     def stop(self) -> None:
         """Says no on /readyz, ends accepting, lets answers in progress end within `node.stop_grace`."""
