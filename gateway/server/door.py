@@ -78,6 +78,7 @@ class Door:
             request.error = "ClientGone"
         except asyncio.CancelledError:
             exchange.abort()
+            request.error = "Stopped"
             raise
         except Exception as error:
             # The head is out, or the error document itself failed: only the end of the connection can tell.

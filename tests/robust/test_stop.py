@@ -104,12 +104,13 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 
 def test_the_grace_has_an_end(tmp_path: Path) -> None:
-    with Node(tmp_path, sets=("node.stop_grace=1s",)) as node, reading_slowly(node) as response:
+    with Node(tmp_path, sets=("node.stop_grace=1s", "log.level=debug")) as node, reading_slowly(node) as response:
         process = psutil.Process(node.pid)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) is not None
         with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
             response.read()
+        assert '"error": "Stopped"' in node.log_text(), "the log tells it from an answer that was read"
 
 
 def test_a_node_that_was_stopped_starts_again_with_all_it_had(tmp_path: Path) -> None:
