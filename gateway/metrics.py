@@ -54,12 +54,12 @@ class Metrics:
         )
         self.s3_connections = Gauge(
             "forebay_s3_connections",
-            "Open connections to the S3 port.",
+            "Open connections to the S3 port; compare with limits.connections.",
             registry=registry,
         )
         self.s3_refused = Counter(
             "forebay_s3_refused_total",
-            "Connections and requests refused before they became an operation, by reason.",
+            "Refused before they became an operation: reason is connections, requests (the limits) or framing.",
             ["reason"],
             registry=registry,
         )
