@@ -46,7 +46,7 @@ clean: ## remove the environment and what the tools left behind, but no data
 # The environment. A stamp is renewed when pyproject.toml changes.
 
 .venv/python:
-	@command -v $(PYTHON) >/dev/null || { echo 'python3 is missing: install Python 3.11 or newer (Debian: apt install python3 python3-venv)' >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer (Debian: apt install python3 python3-venv)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1); name another one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'the venv module is missing: install it (Debian: apt install python3-venv)' >&2; exit 1; }
 	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
