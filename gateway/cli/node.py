@@ -18,7 +18,7 @@ from gateway.errors import ConfigInvalid
 ENDPOINT_DEFAULT = "http://127.0.0.1:9001"
 ANSWER_TIME_MAX_S = 30.0
 
-_WHERE_PROOF_IS = "`forebay --help` says where its key or token is taken from"
+_WHERE_PROOF_IS = "`forebay --help` says where commands take key or token from."
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -44,7 +44,7 @@ class NodeClient:
         if answer.is_success:
             return content
         detail = content.get("detail") if isinstance(content, dict) else answer.reason_phrase
-        advice = f"; {_WHERE_PROOF_IS}" if answer.status_code in (401, 403) else ""
+        advice = f" {_WHERE_PROOF_IS}" if answer.status_code in (401, 403) else ""
         raise NodeSilent(f"{self.endpoint} refuses ({answer.status_code}): {detail}{advice}")
 
     def _answer(self, path: str) -> httpx.Response:
