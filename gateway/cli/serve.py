@@ -17,6 +17,9 @@ def serve(options: Options) -> int:
         raise ConfigInvalid(["--local goes without --config: there, add a [[mount]]"])
     if options.config is not None:
         return _run(load(options.config, options.environ, options.sets))
+    if options.local is not None and not options.local.is_dir():
+        # A directory of the configuration is made; of one that was typed just now the name may be wrong.
+        raise ConfigInvalid([f"--local {options.local}: there is no such directory"])
     config = embedded_default(local=options.local, environ=options.environ, sets=options.sets)
 
     def announce() -> None:

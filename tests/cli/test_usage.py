@@ -90,3 +90,9 @@ def test_help_and_version_do_not_load_what_only_commands_need() -> None:
 )
 def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+def test_a_directory_that_was_mistyped_is_not_made(tmp_path: Path) -> None:
+    outcome = forebay("serve", "--local", "picturs", cwd=tmp_path)
+    assert (outcome.code, outcome.err) == (2, "--local picturs: there is no such directory\n")
+    assert list(tmp_path.iterdir()) == []
