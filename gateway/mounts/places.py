@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.backends.base import RESERVED
 from gateway.config import PlaceConfig
-from gateway.errors import AccessRefused, BackendUnavailable, BucketNotEmpty, GatewayError, StorageFull
+from gateway.errors import AccessRefused, BackendUnavailable, BucketNotEmpty, GatewayError, RootMissing, StorageFull
 from gateway.model import Bucket
 
 
@@ -24,6 +24,15 @@ async def make(place: PlaceConfig) -> None:
         await asyncio.to_thread(_make_directory, Path(place.uri))
 
 
+async def require_parent(place: PlaceConfig) -> None:
+    """Raises `RootMissing` if the directory around a local place is gone: a disk that is not there, or a move.
+
+    The place itself may be missing, since a crash in the middle of DeleteBucket leaves it so.
+    """
+    if place.backend == "local" and not await asyncio.to_thread(Path(place.uri).parent.is_dir):
+        raise RootMissing
+
+
 async def remove(place: PlaceConfig) -> None:
     """Removes an empty place; `BucketNotEmpty` if something of others is in it, which then stays."""
     if place.backend == "local":
@@ -32,7 +41,14 @@ async def remove(place: PlaceConfig) -> None:
 
 def _make_directory(path: Path) -> None:
     try:
+        if path.is_dir():
+            return
         path.mkdir(parents=True, exist_ok=True)
+        parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
     except (FileExistsError, NotADirectoryError) as error:
         raise BackendUnavailable("What lies there is no directory.") from error
     except PermissionError as error:

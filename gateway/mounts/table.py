@@ -41,6 +41,7 @@ class Mounts:
     def __init__(self, config: Config, settings: Settings, clock: Clock, opener: Opener = open_backend) -> None:
         self._declared = config.mount
         self._new_buckets = config.new_buckets
+        self._home = config.node.data_dir
         self._settings = settings
         self._clock = clock
         self._opener = opener
@@ -59,7 +60,7 @@ class Mounts:
             await self.close()
             raise ConfigInvalid(problems)
         for name, value in self._settings.rows(rows.MADE).items():
-            await self._open_made(Bucket(name), rows.row_of(value))
+            await self._open_made(Bucket(name), rows.row_of(value, self._home))
 
     async def close(self) -> None:
         """Closes every backend."""
@@ -98,7 +99,7 @@ class Mounts:
             row = BucketRow(user, int(self._clock.now_s()), place)
             mount = await self._mount_made(bucket, row, place)
             try:
-                await self._settings.put(rows.MADE, bucket, row.to_value())
+                await self._settings.put(rows.MADE, bucket, row.to_value(self._home))
             except BaseException:
                 await mount.backend.close()
                 raise
@@ -132,7 +133,7 @@ class Mounts:
             mount = self.get(bucket)
             made = mount.origin is Origin.MADE
             row = BucketRow(mount.owner, mount.created_s, mount.place if made else None, tags)
-            await self._settings.put(rows.MADE if made else rows.DECLARED, bucket, row.to_value())
+            await self._settings.put(rows.MADE if made else rows.DECLARED, bucket, row.to_value(self._home))
             self._mounts[bucket] = replace(mount, tags=tags)
 
     async def _open_declared(self, declared: MountConfig) -> None:
@@ -142,9 +143,9 @@ class Mounts:
         if kept is None:
             # The first start that sees a mount is its creation date for ever after.
             row = BucketRow(FILE_OWNER, int(self._clock.now_s()))
-            await self._settings.put(rows.DECLARED, bucket, row.to_value())
+            await self._settings.put(rows.DECLARED, bucket, row.to_value(self._home))
         else:
-            row = rows.row_of(kept)
+            row = rows.row_of(kept, self._home)
         self._mounts[bucket] = Mount(
             bucket=bucket,
             place=declared,
@@ -162,6 +163,7 @@ class Mounts:
             return
         assert row.place is not None
         try:
+            await places.require_parent(row.place)
             self._mounts[bucket] = await self._mount_made(bucket, row, row.place)
         except GatewayError as error:
             # The other buckets are as good as ever; this one is missing until its place is back.

@@ -54,6 +54,10 @@ class House:
             "mount": [{"bucket": "demo", "backend": "local", "uri": str(root / "demo")}],
         }
 
+    def configure_data_dir_around_buckets(self) -> None:
+        """As the embedded default does."""
+        self.config["node"] = {"data_dir": str(self.root)}
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Mounts]:
         settings = Settings.open(self.root / "data", self.clock)
@@ -248,6 +252,43 @@ def test_a_mount_that_cannot_be_opened_is_named(house: House) -> None:
 
     with pytest.raises(ConfigInvalid, match=f"^mount demo: {house.root}/demo: What lies there is no directory"):
         house.run(scenario)
+
+
+def test_made_buckets_move_with_the_data_directory_around_them(tmp_path: Path) -> None:
+    house = House(tmp_path / "before")
+    house.configure_data_dir_around_buckets()
+
+    async def make(mounts: Mounts) -> None:
+        await put(await mounts.create(MINE, "alice"), b"k")
+
+    async def look(mounts: Mounts) -> None:
+        assert (await mounts.get(MINE).backend.stat(Key(b"k"))).size == 1
+
+    house.run(make)
+    house.root.rename(tmp_path / "after")
+    house = House(tmp_path / "after")
+    house.configure_data_dir_around_buckets()
+    house.run(look)
+    assert not (tmp_path / "before").exists()
+
+
+def test_a_made_bucket_on_a_disk_that_is_not_there_is_left_out_and_not_made_anew(house: House) -> None:
+    async def make(mounts: Mounts) -> None:
+        await put(await mounts.create(MINE, "alice"), b"k")
+
+    async def without(mounts: Mounts) -> None:
+        assert mounts.find(MINE) is None
+
+    async def look(mounts: Mounts) -> None:
+        assert (await mounts.get(MINE).backend.stat(Key(b"k"))).size == 1
+
+    house.run(make)
+    buckets = house.root / "buckets"
+    buckets.rename(house.root / "away")
+    house.run(without)
+    assert not buckets.exists()
+    (house.root / "away").rename(buckets)
+    house.run(look)
 
 
 def test_a_made_bucket_whose_place_is_lost_does_not_keep_the_others(house: House) -> None:
