@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
+from gateway.config.actions import is_asked_for, nearest
 from gateway.config.lines import Path as KeyPath
 from gateway.config.policies import ANONYMOUS_POLICY
 from gateway.config.sections import Config
@@ -30,7 +31,7 @@ def problems_of(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 def warnings_of(config: Config) -> list[str]:
     """Warnings: what works, but surprises; one sentence each."""
-    return [*_places(config), *_doors(config)]
+    return [*_places(config), *_doors(config), *_actions(config)]
 
 
 def local_places(config: Config) -> list[tuple[str, Path]]:
@@ -62,6 +63,16 @@ def _doors(config: Config) -> Iterator[str]:
         yield "listen.admin is reachable from other hosts without TLS: tokens and answers can be read on the way"
     if config.admin.metrics == "open" and not config.listen.admin.is_loopback:
         yield "admin.metrics is open beyond this host"
+
+
+def _actions(config: Config) -> Iterator[str]:
+    for name, policy in config.policy.items():
+        named = {action for statement in policy.statement for action in (*statement.action, *statement.not_action)}
+        for action in sorted(named):
+            if not is_asked_for(action):
+                meant = nearest(action)
+                hint = f"; did you mean {meant}?" if meant else ""
+                yield f"policy {name}: nothing here ever asks for {action}{hint}"
 
 
 def _overlap(one: Path, other: Path) -> bool:

@@ -56,3 +56,9 @@ def test_an_open_admin_port_is_told(tmp_path: Path) -> None:
 
 def test_a_node_that_nobody_can_use_is_told() -> None:
     assert "nobody can use" in warnings_of(load(None, {}))[0]
+
+
+def test_an_action_that_nothing_asks_for_is_told(tmp_path: Path) -> None:
+    statement = 'effect = "Deny", action = ["s3:GetObjekt", "s3:Put*"], resource = "*"'
+    [warning] = warned(tmp_path, f"[policy.typo]\nstatement = [{{ {statement} }}]\n")
+    assert warning == "policy typo: nothing here ever asks for s3:GetObjekt; did you mean s3:GetObject?"
