@@ -46,7 +46,7 @@ def ensure_credentials(path: Path) -> Credentials:
     if found is not None:
         return found
     made = Credentials(
-        "FB" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(18)),
+        "FBK" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(17)),
         Secret("".join(secrets.choice(_SECRET_ALPHABET) for _ in range(40))),
     )
     try:

@@ -29,8 +29,8 @@ _NODE_NAME = matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", "not a node's name: letters, digits, '.', '_' and '-', a letter or digit first"
 )
 _KEY_ID = matching(
-    r"[\x21-\x2b\x2d\x2e\x30-\x7e]{1,128}",
-    "not an access key id: 1 to 128 visible ASCII characters without blanks, '/' and ','",
+    r"(?!FBT)[\x21-\x2b\x2d\x2e\x30-\x7e]{1,128}",
+    "not an access key id: 1 to 128 visible ASCII characters without blanks, '/' and ',', not beginning with FBT",
 )
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
@@ -147,7 +147,7 @@ class AccessKeyConfig(Section):
     """A key that S3 clients sign with."""
 
     id: Annotated[str, _KEY_ID]
-    """The access key id: visible ASCII without blanks, `/` and `,`."""
+    """The access key id: visible ASCII without blanks, `/` and `,`; `FBT` at the start is reserved."""
 
     secret: Secret
     """The secret access key; at least 8 characters."""

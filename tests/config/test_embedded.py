@@ -18,7 +18,7 @@ def test_the_first_start_makes_a_key_and_the_second_finds_it(tmp_path: Path) -> 
     first, second = embedded_default(tmp_path / "d"), embedded_default(tmp_path / "d")
     assert first == second
     [key] = first.access_key
-    assert key.id.startswith("FB")
+    assert key.id.startswith("FBK")
     assert len(key.id) == 20
     assert len(key.secret.reveal()) == 40
 

@@ -247,6 +247,7 @@ def test_an_override_that_names_no_key_is_refused(tmp_path: Path, given: str) ->
         ('[node]\nname = "-"\n', "node.name: not a node's name"),
         ('[s3]\nregion = "Eu"\n', "s3.region: not a region"),
         ('[[access_key]]\nid = "a b"\nsecret = "12345678"\n', "access_key[0].id: not an access key id"),
+        ('[[access_key]]\nid = "FBTeam"\nsecret = "12345678"\n', "not beginning with FBT"),
         ('[[access_key]]\nid = "a"\nsecret = "12345678"\nexpires = "2027-01-01T00:00:00"\n', "access_key[0].expires: "),
     ],
 )
