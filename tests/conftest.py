@@ -1,5 +1,6 @@
 """What every test may lean on: hypothesis without deadlines, real nodes and real servers."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import settings
 from tests.real.node import Node
 from tests.real.servers import Server, server_for_tests
 
-# A deadline per example measures the machine, which may be shared, and not the code.
-settings.register_profile("forebay", deadline=None, print_blob=True)
+# A deadline per example measures the machine, which may be shared, and not the code. CI repeats itself: an
+# example that is new and fails should meet whoever looks for it, not somebody's unrelated change.
+settings.register_profile("forebay", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("forebay")
 
 
