@@ -23,6 +23,15 @@ from gateway.server.exchange import ClientGone, Exchange
 from gateway.server.stamps import Stamps
 
 
+class TurnableLoop(asyncio.SelectorEventLoop):
+    """A real loop whose time can be turned ahead, so that a test of a timer need not wait for it."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead_s
+
+
 class Pipe(asyncio.Transport):
     """A transport that remembers what was written and can be closed from both sides."""
 
@@ -30,6 +39,7 @@ class Pipe(asyncio.Transport):
         super().__init__()
         self.written = bytearray()
         self.closed = False
+        self.aborted = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
@@ -42,6 +52,7 @@ class Pipe(asyncio.Transport):
 
     def abort(self) -> None:
         self.closed = True
+        self.aborted = True
 
     def pause_reading(self) -> None: ...
 
@@ -95,19 +106,26 @@ class Outcome:
     refused: list[str]
     written: bytes
     closed: bool
+    aborted: bool
 
 
 def converse(
-    segments: Sequence[bytes], *, then: Callable[[Connection], None] | None = None, reads_bodies: bool = True
+    segments: Sequence[bytes],
+    *,
+    then: Callable[[Connection], None] | None = None,
+    reads_bodies: bool = True,
+    later_s: float = 0.0,
 ) -> Outcome:
-    """Feeds the segments to a fresh connection, a few loop turns each, and tells what came of them.
+    """Feeds the segments to a fresh connection, a few loop turns each, and tells what came of them `later_s` after.
 
     What the loop would only have logged, as a task that failed, is raised here.
     """
-    return _run(_converse(segments, then, Listener(reads_bodies=reads_bodies)))
+    return _run(_converse(segments, then, Listener(reads_bodies=reads_bodies), later_s), turnable=later_s > 0)
 
 
-async def _converse(segments: Sequence[bytes], then: Callable[[Connection], None] | None, door: Listener) -> Outcome:
+async def _converse(
+    segments: Sequence[bytes], then: Callable[[Connection], None] | None, door: Listener, later_s: float
+) -> Outcome:
     config = Config(door, ws="none", interface="asgi3", lifespan="off", log_config=None)  # type: ignore[arg-type]
     connection = Connection(config, ServerState(), {})
     pipe = Pipe()
@@ -123,7 +141,11 @@ async def _converse(segments: Sequence[bytes], then: Callable[[Connection], None
     while answered < len(pipe.written):  # each turn takes the next of the requests that wait
         answered = len(pipe.written)
         await _turns()
-    outcome = Outcome(door.seen, door.refused, bytes(pipe.written), pipe.closed)
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, TurnableLoop):
+        loop.ahead_s += later_s
+        await _turns()
+    outcome = Outcome(door.seen, door.refused, bytes(pipe.written), pipe.closed, pipe.aborted)
     connection.connection_lost(None)
     await _turns()
     return outcome
@@ -134,9 +156,9 @@ async def _turns() -> None:
         await asyncio.sleep(0)
 
 
-def _run(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+def _run(work: Coroutine[Any, Any, Outcome], *, turnable: bool) -> Outcome:
     unseen: list[dict[str, Any]] = []
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=TurnableLoop if turnable else uvloop.new_event_loop) as runner:
         runner.get_loop().set_exception_handler(lambda _, context: unseen.append(context))
         outcome = runner.run(work)
     assert not unseen, unseen
