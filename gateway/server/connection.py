@@ -61,8 +61,6 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        # uvicorn lets data follow a `Connection: close`; such bytes are dropped with the connection here.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._door: Answering = config.app  # type: ignore[assignment]  # uvicorn would call it an ASGI application
         self._target = b""
         self._head_size = 0
@@ -227,10 +225,8 @@ class Connection(HttpToolsProtocol):
             scheme=self.scheme or "http",
             peer=self.client[0] if self.client else "",
         )
-        self._begin(Exchange(self, head, frame, keep_alive=self._may_live_on(), is_http_10=version == "1.0"))
-
-    def _may_live_on(self) -> bool:
-        return bool(self.parser.should_keep_alive())
+        keep_alive = bool(self.parser.should_keep_alive())
+        self._begin(Exchange(self, head, frame, keep_alive=keep_alive, is_http_10=version == "1.0"))
 
     def _begin(self, exchange: Exchange) -> None:
         earlier = self.cycle

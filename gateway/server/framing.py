@@ -67,6 +67,4 @@ def ascii_line(line: bytes) -> bytes:
 
     The parser refuses such bytes, though a few clients send keys as raw UTF-8.
     """
-    if line.isascii():
-        return line
     return b"".join(bytes((byte,)) if byte < 0x80 else b"%%%02X" % byte for byte in line)
