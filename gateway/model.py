@@ -20,6 +20,8 @@ ETag = NewType("ETag", str)
 MIB = 1024 * 1024
 KEY_SIZE_MAX = 1024
 """Bytes of a key ("Amazon S3 User Guide", Naming Amazon S3 objects)."""
+BLOCK_SIZE = MIB
+"""The unit of caching: an object of at most this size is one block, a larger one is cut into blocks of it from 0."""
 PART_NUMBER_MAX = 10_000
 """Parts of an upload are numbered from 1 to here ("Amazon S3 User Guide", multipart upload limits)."""
 PIECE_SIZE_MAX = MIB
@@ -127,6 +129,19 @@ class Info:
     metadata: Metadata = ()
     checksum: Checksum | None = None
     parts: tuple[PartRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An info, and when the backend confirmed it.
+
+    `validated_s` is unix time in whole seconds of the moment the question went to the backend; 0: trust it
+    never. `complete`: it holds all that `stat` would tell; a ranged read may not tell the checksum.
+    """
+
+    info: Info
+    validated_s: int
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from gateway.config.checks import warnings_of
 from gateway.config.embedded import embedded_default
-from gateway.config.fields import Address, ByteSize, Duration, Secret
+from gateway.config.fields import Address, ByteSize, Duration, Freshness, Secret
 from gateway.config.loading import load
 from gateway.config.places import LocalOptions, MemoryOptions, PlaceConfig
 from gateway.config.policies import PolicyConfig, StatementConfig
@@ -17,6 +17,7 @@ from gateway.config.sections import (
     NewBucketsConfig,
     NodeConfig,
     S3Config,
+    StoreConfig,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ByteSize",
     "Config",
     "Duration",
+    "Freshness",
     "LimitsConfig",
     "ListenConfig",
     "LocalOptions",
@@ -39,6 +41,7 @@ __all__ = [
     "S3Config",
     "Secret",
     "StatementConfig",
+    "StoreConfig",
     "embedded_default",
     "load",
     "warnings_of",

@@ -27,6 +27,7 @@ _BYTES_PER_UNIT = {
     "TiB": 2**40,
 }
 _SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_FRESHNESS_WORDS = {"always": 0.0, "immutable": math.inf}
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)")
 
 
@@ -88,6 +89,30 @@ class Duration(float):
             if count >= 1 and count == int(count):
                 return f"{int(count)}{unit}"
         return f"{float(self) * 1000:.15g}ms" if self else "0s"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[Self], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls.parse)
+
+
+class Freshness(float):
+    """Seconds for which info is trusted: a duration, `"always"` (0: ask at every read) or `"immutable"` (infinite)."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError with a sentence for a person."""
+        if isinstance(value, cls):
+            return value
+        if value in _FRESHNESS_WORDS:
+            return cls(_FRESHNESS_WORDS[str(value)])
+        try:
+            return cls(Duration.parse(value))
+        except ValueError as error:
+            raise ValueError('neither "always" nor "immutable", and ' + str(error)) from error
+
+    def __str__(self) -> str:
+        words = {seconds: word for word, seconds in _FRESHNESS_WORDS.items()}
+        return words.get(float(self)) or str(Duration(self))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Self], handler: GetCoreSchemaHandler) -> CoreSchema:

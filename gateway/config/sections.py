@@ -2,6 +2,7 @@
 
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from gateway.config.fields import (
     ByteSize,
     ConfigPath,
     Duration,
+    Freshness,
     Network,
     OptionalPath,
     Secret,
@@ -20,8 +22,13 @@ from gateway.config.fields import (
 )
 from gateway.config.places import PlaceConfig
 from gateway.config.policies import PolicyConfig, Words
-from gateway.model import is_bucket_name
+from gateway.model import MIB, is_bucket_name
 
+SEGMENT_SIZE_MIN = ByteSize(32 * MIB)
+SEGMENT_SIZE_MAX = ByteSize(1024 * MIB)
+STORE_MEMORY_MIN = ByteSize(64 * MIB)
+SHARE_MIN = ByteSize(768 * MIB)
+"""Of the capacity for one path: 16 of the smallest segments, and what an index needs to compact itself."""
 TRANSFER_MEMORY_MIN = ByteSize(8 * 1024 * 1024)
 """Below it a few transfers at once would starve each other."""
 
@@ -37,6 +44,10 @@ _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9](
 
 def _or_none(value: object) -> object:
     return None if value == "" else value
+
+
+def _default_admission(given: Mapping[str, object]) -> str:
+    return "bypass" if given.get("backend") in ("local", "memory") else "auto"
 
 
 class NodeConfig(Section):
@@ -143,6 +154,55 @@ class LogConfig(Section):
     """Requests that take longer are logged at warning; `0s`: never."""
 
 
+class StoreConfig(Section):
+    """The block store: bytes kept on this node's disks."""
+
+    paths: Annotated[tuple[ConfigPath, ...], Field(min_length=1)] = (Path("./forebay-data/store"),)
+    """One directory per disk, each on its own file system; never shared by two nodes."""
+
+    capacity: ByteSize = ByteSize(10 * 1024**3)
+    """Bytes on disk over all paths, index included; never exceeded. At least 768MiB per path."""
+
+    memory: ByteSize = ByteSize(512 * 1024 * 1024)
+    """Memory of index and store, beside `limits.transfer_memory`. At least 64MiB."""
+
+    segment_size: ByteSize = ByteSize(128 * 1024 * 1024)
+    """Size of one segment file, 32MiB to 1GiB; halved until a disk holds 16. Fixed when the store is formatted."""
+
+    index_cache: ByteSize = ByteSize(0)
+    """Memory of the index's block cache, of all paths together; 0: an eighth of `memory`."""
+
+    read_threads: Annotated[int, Field(ge=1, le=256)] = 8
+    """Threads that read and check what is not in the page cache."""
+
+    object_max: Annotated[int, Field(ge=1, le=100)] = 25
+    """Largest object that is kept, in percent of `capacity`."""
+
+    min_free: Annotated[int, Field(ge=0, le=90)] = 3
+    """Free space left on each file system, in percent of its size; other tenants shrink the cache."""
+
+    @field_validator("segment_size", mode="after")
+    @classmethod
+    def _is_a_size_of_segments(cls, size: ByteSize) -> ByteSize:
+        if not SEGMENT_SIZE_MIN <= size <= SEGMENT_SIZE_MAX or size % MIB:
+            raise ValueError(f"must be whole MiB from {SEGMENT_SIZE_MIN} to {SEGMENT_SIZE_MAX}")
+        return size
+
+    @field_validator("memory", mode="after")
+    @classmethod
+    def _holds_an_index(cls, size: ByteSize) -> ByteSize:
+        if size < STORE_MEMORY_MIN:
+            raise ValueError(f"must be at least {STORE_MEMORY_MIN}")
+        return size
+
+    @model_validator(mode="after")
+    def _has_room_on_every_disk(self) -> "StoreConfig":
+        least = ByteSize(SHARE_MIN * len(self.paths))
+        if self.capacity < least:
+            raise ValueError(f"capacity must be at least {least}: {SHARE_MIN} for each path")
+        return self
+
+
 class AccessKeyConfig(Section):
     """A key that S3 clients sign with."""
 
@@ -187,6 +247,23 @@ class MountConfig(PlaceConfig):
     writes: Literal["through", "deny"] = "through"
     """`deny`: a read-only bucket."""
 
+    freshness: Freshness = Freshness(300)
+    """How long info is trusted before the backend is asked again: a duration, `always` (ask at every read) or
+    `immutable` (never ask again until told)."""
+
+    cache_writes: bool = True
+    """Keep what is written through here, so that it is read back from the store."""
+
+    admission: Annotated[Literal["auto", "bypass"], Field(default_factory=_default_admission)]
+    """`auto`: what is read is kept; `bypass`: nothing is, every read asks the backend. Default: `bypass` for
+    `local` and `memory`, which are as near as the store, else `auto`."""
+
+    stale_if_error: Duration = Duration(0)
+    """How long past its freshness info may still serve while the backend is down; `0s`: never."""
+
+    readahead: Literal["auto", "off"] = "auto"
+    """`auto`: fill ahead of readers that read in order."""
+
     @field_validator("bucket", mode="after")
     @classmethod
     def _is_a_bucket_name(cls, bucket: str) -> str:
@@ -203,6 +280,7 @@ class Config(Section):
     s3: S3Config = Field(default_factory=S3Config)
     admin: AdminConfig = Field(default_factory=AdminConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    store: StoreConfig = Field(default_factory=StoreConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     access_key: tuple[AccessKeyConfig, ...] = ()
     policy: dict[str, PolicyConfig] = Field(default_factory=dict)

@@ -21,6 +21,20 @@ class Origin(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How the cache treats a mount.
+
+    `freshness_s` is how long info is trusted: 0 asks at every read, infinity never again.
+    """
+
+    is_cached: bool = False
+    freshness_s: float = 300.0
+    stale_if_error_s: float = 0.0
+    keeps_writes: bool = True
+    reads_ahead: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Mount:
     """One bucket as it is served now. `created_s` is unix time in whole seconds."""
 
@@ -32,6 +46,7 @@ class Mount:
     writable: bool
     origin: Origin
     tags: Tags = ()
+    policy: CachePolicy = CachePolicy()
 
     @property
     def name(self) -> str:

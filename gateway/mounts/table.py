@@ -22,7 +22,7 @@ from gateway.errors import (
 )
 from gateway.model import Bucket, Tags
 from gateway.mounts import places, rows
-from gateway.mounts.mount import Mount, Origin
+from gateway.mounts.mount import CachePolicy, Mount, Origin
 from gateway.mounts.rows import BucketRow
 from gateway.settings import Settings
 
@@ -155,6 +155,7 @@ class Mounts:
             writable=declared.writes == "through",
             origin=Origin.FILE,
             tags=row.tags,
+            policy=_policy(declared),
         )
 
     async def _open_made(self, bucket: Bucket, row: BucketRow) -> None:
@@ -184,6 +185,16 @@ class Mounts:
 
     async def _opened(self, place: PlaceConfig) -> Backend:
         return await asyncio.to_thread(self._opener, place.backend, place.uri, place.options)
+
+
+def _policy(declared: MountConfig) -> CachePolicy:
+    return CachePolicy(
+        is_cached=declared.admission != "bypass",
+        freshness_s=float(declared.freshness),
+        stale_if_error_s=float(declared.stale_if_error),
+        keeps_writes=declared.cache_writes,
+        reads_ahead=declared.readahead == "auto",
+    )
 
 
 async def _require_empty(mount: Mount) -> None:

@@ -16,7 +16,7 @@ EXAMPLE = ROOT / "config.example.toml"
 COMMENTED = re.compile(r"^# (?=\[|\w+ = )", re.MULTILINE)
 """What the example can only show as a comment, because it excludes something beside it."""
 
-PLAIN_SECTIONS = ("node", "listen", "s3", "admin", "limits", "log")
+PLAIN_SECTIONS = ("node", "listen", "s3", "admin", "limits", "store", "log")
 """The sections that exist once and whose keys all have defaults."""
 
 

@@ -1,0 +1,73 @@
+"""What the block store trades in: the names of blocks, the places they lie in, and how full it is."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.model import BLOCK_SIZE, Bucket, Key
+
+
+class Stay(Enum):
+    """What is asked of admission for a block that is kept."""
+
+    GATE = "gate"
+    """What was read because somebody wanted it."""
+    ALWAYS = "always"
+    """What was filled on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One content of one object, or a draft of one, as the store names it; made by `BlockStore.content` and `draft`.
+
+    `oh` names the object and `vh` this content of it, 16 bytes each. Blocks are numbered from 0. An object
+    that is not larger than one block is `whole`: its only block is number 0. A draft has pieces of any
+    length up to a block under any numbers; nobody knows its `size` yet, which is 0.
+    """
+
+    bucket: Bucket
+    key: Key
+    oh: bytes
+    vh: bytes
+    size: int
+    is_draft: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return self.size <= BLOCK_SIZE and not self.is_draft
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block lies. Good for one request: a place may be gone, and then reads as a miss.
+
+    All offsets are those of the segment file. `header_crc` binds the place to that very record.
+    """
+
+    content: Content
+    number: int
+    shard: int
+    segment: int
+    record_offset: int
+    ordinal: int
+    data_offset: int
+    data_size: int
+    header_crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How full the store is and what it did since it was opened, over all disks.
+
+    `used_bytes` is all that counts against `capacity_bytes`: segments, those still open after their end,
+    index and the rest. `live_bytes` can be found.
+    """
+
+    capacity_bytes: int
+    used_bytes: int
+    live_bytes: int
+    index_bytes: int
+    segments: int
+    kept_bytes_total: int = 0
+    evicted_bytes_total: int = 0
+    refused_total: int = 0
+    damaged_total: int = 0
