@@ -41,17 +41,18 @@ class Budget:
         Waits its turn for at most `wait_s`, then raises `SlowDown`: nobody overtakes, so a large
         request is not starved by small ones. Cancelling gives back what was lent.
         """
-        size_bytes = min(size_bytes, self.limit_bytes)
-        await self._take(size_bytes, wait_s)
+        size_bytes = await self.take(size_bytes, wait_s)
         try:
             yield
         finally:
-            self._give_back(size_bytes)
+            self.give_back(size_bytes)
 
-    async def _take(self, size_bytes: int, wait_s: float) -> None:
+    async def take(self, size_bytes: int, wait_s: float) -> int:
+        """As `reserve`, for what outlives a block of code; returns the bytes to give back."""
+        size_bytes = min(size_bytes, self.limit_bytes)
         if not self._waiters and self._fits(size_bytes):
             self._used_bytes += size_bytes
-            return
+            return size_bytes
         waiter = _Waiter(size_bytes, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         try:
@@ -63,19 +64,21 @@ class Budget:
         except asyncio.CancelledError:
             self._leave(waiter)
             raise
+        return size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """Returns what `take` lent, or a share of it."""
+        self._used_bytes -= size_bytes
+        self._grant()
 
     def _leave(self, waiter: _Waiter) -> None:
         if waiter.granted.done() and not waiter.granted.cancelled():
             # The grant and the cancelling met on their way.
-            self._give_back(waiter.size_bytes)
+            self.give_back(waiter.size_bytes)
         else:
             with suppress(ValueError):  # `_grant` has dropped a waiter that it found cancelled
                 self._waiters.remove(waiter)
             self._grant()
-
-    def _give_back(self, size_bytes: int) -> None:
-        self._used_bytes -= size_bytes
-        self._grant()
 
     def _grant(self) -> None:
         while self._waiters and self._fits(self._waiters[0].size_bytes):
