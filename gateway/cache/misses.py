@@ -1,0 +1,43 @@
+"""Why the last read of an object was not a hit: what `explain` tells."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from gateway.cache.recent import Recent
+from gateway.model import Bucket, Key
+
+OBJECTS_MAX = 4096
+
+
+class MissReason(Enum):
+    """Why the backend was asked; the value is a phrase for a person."""
+
+    NEVER_SEEN = "never seen"
+    EXPIRED = "expired"
+    CHANGED = "changed at the backend"
+    NOT_KEPT = "evicted or not kept"
+    DAMAGED = "damaged"
+    REVALIDATE = "told to revalidate"
+    BYPASS = "told to bypass"
+    WRITTEN = "written here"
+
+
+class Miss(NamedTuple):
+    """A read that asked the backend; `at_s` is the time that was noted with it."""
+
+    reason: MissReason
+    at_s: float
+
+
+class Misses:
+    """The last miss of each of the `OBJECTS_MAX` objects that missed last."""
+
+    def __init__(self) -> None:
+        self._misses: Recent[tuple[Bucket, Key], Miss] = Recent(OBJECTS_MAX)
+
+    def note(self, bucket: Bucket, key: Key, reason: MissReason, now_s: float) -> None:
+        self._misses.put((bucket, key), Miss(reason, now_s))
+
+    def last(self, bucket: Bucket, key: Key) -> Miss | None:
+        """None if it never missed, or too many others have since."""
+        return self._misses.get((bucket, key))
