@@ -1,7 +1,7 @@
 """The values that several houses name: keys, spans, versions, infos, conditions, checksums."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NewType
 
@@ -118,7 +118,8 @@ class Info:
     """What HEAD answers for an object.
 
     `modified_s` is unix time in whole seconds, the same in GET, HEAD and LIST.
-    `parts` is empty for plain objects and where the parts are not known.
+    `parts` is empty for plain objects and where the parts are not known. `write_id` is what the write
+    of this version was called (`WriteSpec.write_id`); empty where nobody named it.
     """
 
     version: Version
@@ -129,6 +130,7 @@ class Info:
     metadata: Metadata = ()
     checksum: Checksum | None = None
     parts: tuple[PartRun, ...] = ()
+    write_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

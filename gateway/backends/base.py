@@ -128,6 +128,8 @@ class WriteSpec:
     condition: Condition = UNCONDITIONAL
     checksum: ChecksumSpec | None = None
     """For uploads: the checksum its parts carry. Plain writes take it from the body."""
+    write_id: str = ""
+    """Names this one write; kept with the object, told by `stat` as `Info.write_id`, never shown to clients."""
 
 
 class Body(Protocol):

@@ -213,6 +213,7 @@ class MemoryBackend:
             etag=etag,
             content=spec.content,
             metadata=spec.metadata,
+            write_id=spec.write_id,
         )
 
     def _put(self, key: Key, condition: Condition, stored: _Stored) -> Info:
