@@ -63,8 +63,10 @@ class Stub:
         return {}
 
     def _declare(self, given: Mapping[str, str | int]) -> object:
-        """Objects `prefix` + number + `suffix` become visible in listings."""
-        for number in range(int(given["count"])):
+        """The object `name`, or `count` of them (`prefix`, number, `suffix`), become visible in listings."""
+        if "name" in given:
+            self.shelf.declare(str(given["name"]))
+        for number in range(int(given.get("count", 0))):
             self.shelf.declare(f"{given['prefix']}{number:06}{given['suffix']}")
         return {}
 

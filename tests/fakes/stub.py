@@ -98,6 +98,20 @@ class Stub:
         self._control("declare", prefix=f"{BUCKET}/{prefix}", count=count, suffix=suffix)
         return [f"{prefix}{number:06}{suffix}" for number in range(count)]
 
+    def declare_one(self, key: str) -> None:
+        """Shows the object of exactly this key in listings."""
+        self._control("declare", name=f"{BUCKET}/{key}")
+
+    def put(self, key: str, body: bytes) -> None:
+        """Writes an object behind everybody's back."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CONTROL_TIMEOUT_S)
+        try:
+            connection.request("PUT", f"/{BUCKET}/{key}", body)
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+        finally:
+            connection.close()
+
     def bump(self, key: str) -> int:
         """Overwrites an object behind everybody's back; returns its new version."""
         return int(json.loads(self._control("bump", name=f"{BUCKET}/{key}"))["version"])
