@@ -7,7 +7,7 @@ connection, as clients spread one object over many.
 import math
 from dataclasses import dataclass
 
-from gateway.cache.blocks import cover
+from gateway.cache.blocks import numbers
 from gateway.cache.recent import Recent
 from gateway.model import BLOCK_SIZE, MIB, Bucket, Key, Span, Version
 
@@ -31,11 +31,24 @@ WASTE_LOW = 0.10
 
 @dataclass(slots=True, eq=False)
 class _Mark:
-    """A stretch of reading: where it ended, its window, and up to where it has been filled ahead."""
+    """A stretch of reading, in blocks: up to `stop` it has been read, up to `ahead_stop` filled ahead.
 
+    `start` is at most a window back, so that an old stretch says nothing about who reads the same again. A
+    `window` of 0: a single span, which nothing has confirmed.
+    """
+
+    start: int
     stop: int
     window: int = 0
     ahead_stop: int = 0
+
+    def leads_to(self, read: range) -> bool:
+        """Whether the stretch goes on with it: at its end, or, as parallel ranges do, in what was filled ahead."""
+        return self.stop - 1 <= read.start <= max(self.stop + 1, self.ahead_stop) and read.stop > self.stop
+
+    def holds(self, read: range) -> bool:
+        """Whether it comes late, or again."""
+        return self.start <= read.start and read.stop <= self.stop
 
 
 class Marks:
@@ -56,19 +69,25 @@ class Marks:
         goes on needs no confirmation. The answer is whole blocks behind those of `span`, and
         behind what was advised for the same stretch before.
         """
-        if span.size <= 0:
+        read, blocks = numbers(span), numbers(Span(0, size)).stop
+        if not read or blocks == 1:
             return None
         is_careful = self._waste(name[0]).is_high
         opens = span.start == 0 and (whole or (span.size >= OPENING_MIN and not is_careful))
         marks = self._marks(name)
-        continued = None if opens else _continued(marks, span)
-        mark = continued or (None if opens else _ending(marks, span)) or _Mark(span.stop)
-        _move(marks, mark, span.stop)
+        mark = None if opens else _leading_to(marks, read)
+        if mark is None and not opens and any(known.holds(read) for known in marks):
+            return None
+        goes_on = opens or whole or mark is not None
+        mark = mark or _Mark(read.start, read.stop)
+        _move(marks, mark, read.stop, blocks)
+        if not goes_on:
+            return None
         if opens and not whole and size <= REST_SIZE_MAX:
-            return _fill(mark, size, size)
-        if opens or whole or continued:
-            return _fill_window(mark, size, is_careful=is_careful)
-        return None
+            ahead = _fill_rest(mark, blocks)
+        else:
+            ahead = _fill_window(mark, blocks, is_careful=is_careful)
+        return Span(ahead.start * BLOCK_SIZE, min(ahead.stop * BLOCK_SIZE, size)) if ahead else None
 
     def used(self, bucket: Bucket, size: int) -> None:
         """So many bytes that were filled ahead have been read."""
@@ -89,40 +108,40 @@ class Marks:
         return waste
 
 
-def _continued(marks: list[_Mark], span: Span) -> _Mark | None:
-    """The mark of the stretch that the span carries on."""
-    near = [mark for mark in marks if abs(span.start - mark.stop) <= BLOCK_SIZE and mark.stop < span.stop]
-    return min(near, key=lambda mark: abs(span.start - mark.stop), default=None)
+def _leading_to(marks: list[_Mark], read: range) -> _Mark | None:
+    """The mark of the stretch that the read carries on; a late read of one stretch does not confirm another."""
+    mark = max((mark for mark in marks if mark.leads_to(read)), key=lambda mark: mark.window, default=None)
+    if mark is not None and mark.window == 0 and any(other.holds(read) for other in marks):
+        return None
+    return mark
 
 
-def _ending(marks: list[_Mark], span: Span) -> _Mark | None:
-    """The mark at the very end of the span: somebody has read these bytes already."""
-    return next((mark for mark in marks if mark.stop == span.stop), None)
+def _move(marks: list[_Mark], mark: _Mark, stop: int, blocks: int) -> None:
+    """Ends the stretch there. Others that it holds are part of it; at the object's end there is nothing ahead."""
+    mark.start, mark.stop = max(mark.start, stop - WINDOW_MAX // BLOCK_SIZE), stop
+    others = [other for other in marks if other is not mark and not mark.holds(range(other.start, other.stop))]
+    marks[:] = [*others[-(MARKS_MAX - 1) :], mark] if stop < blocks else others
 
 
-def _move(marks: list[_Mark], mark: _Mark, stop: int) -> None:
-    """Two stretches that meet are one from then on."""
-    others = [other for other in marks if other is not mark and other.stop != stop]
-    mark.stop = stop
-    marks[:] = [*others[-(MARKS_MAX - 1) :], mark]
+def _fill_rest(mark: _Mark, blocks: int) -> range:
+    mark.window = WINDOW_MAX // BLOCK_SIZE
+    return _fill(mark, blocks)
 
 
-def _fill_window(mark: _Mark, size: int, *, is_careful: bool) -> Span | None:
-    """Opens the window, or doubles it once its stretch has read half of it."""
+def _fill_window(mark: _Mark, blocks: int, *, is_careful: bool) -> range:
+    """Opens the window, or doubles it once the stretch has come to its middle."""
     if 2 * (mark.ahead_stop - mark.stop) > mark.window:
-        return None
-    share = 2 if is_careful else 1
-    mark.window = min(max(2 * mark.window, WINDOW_MIN // share), WINDOW_MAX // share)
-    return _fill(mark, mark.stop + mark.window, size)
+        return range(0)
+    unit = 2 * BLOCK_SIZE if is_careful else BLOCK_SIZE
+    mark.window = min(max(2 * mark.window, WINDOW_MIN // unit), WINDOW_MAX // unit)
+    return _fill(mark, min(mark.stop + mark.window, blocks))
 
 
-def _fill(mark: _Mark, until: int, size: int) -> Span | None:
-    start = max(mark.ahead_stop, cover(Span(0, mark.stop), size).stop)
-    stop = cover(Span(0, until), size).stop
-    if start >= stop:
-        return None
-    mark.ahead_stop = stop
-    return Span(start, stop)
+def _fill(mark: _Mark, until: int) -> range:
+    """What lies between what was read, or filled ahead before, and there."""
+    start = max(mark.stop, mark.ahead_stop)
+    mark.ahead_stop = max(mark.ahead_stop, until)
+    return range(start, until)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""The cache: what decides in it, and what moves bytes."""
