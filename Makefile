@@ -30,7 +30,7 @@ check: .venv/installed-check ## format, lint, types, floors, tidy tests and the 
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m 'not slow and not long' $(ARGS)
 
-bench: .venv/installed-test ## memory, start-up and throughput of one node, beside rclone in the same run
+bench: .venv/installed-test ## one node over a directory beside rclone, and one over an S3 server that counts
 	$(BIN)/python -m loadtest.bench $(ARGS)
 
 fuzz: .venv/installed-test ## random bytes into every parser for MINUTES=10

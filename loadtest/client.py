@@ -17,12 +17,13 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server under load. Its bucket `demo` exists."""
+    """A server under load; its bucket exists."""
 
     name: str
     port: int
     pid: int
     signer: Signer
+    bucket: str = BUCKET
 
     def put_head(self, key: str, size: int) -> bytes:
         """The head of a signed PUT of `size` bytes; it may be sent again and again for some minutes."""
@@ -33,7 +34,7 @@ class Server:
         return self._head("GET", key, {})
 
     def _head(self, method: str, key: str, headers: dict[str, str]) -> bytes:
-        target = path(BUCKET, key)
+        target = path(self.bucket, key)
         given = {"host": f"{HOST}:{self.port}", **headers}
         return head_bytes(method, target, self.signer.signed(method, target, given))
 

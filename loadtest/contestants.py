@@ -9,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from loadtest.client import BUCKET, Channel, Server
+from tests.cache_system.scene import Scene, configuration
+from tests.fakes.stub import Stub
 from tests.real.node import Node
 from tests.real.ports import free_ports
 from tests.real.wire import Signer
@@ -49,6 +51,24 @@ def rclone(directory: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def caching(directory: Path, *stub_options: str, capacity: str = "8GiB") -> Iterator[Scene]:
+    """A Forebay node on a core of its own, in front of an S3 server that counts, which shares ours."""
+    directory.mkdir()
+    keep_to_the_other_cores()
+    with Stub(*stub_options) as stub, ExitStack() as stack:
+        with on_a_core_of_its_own():
+            extra = configuration(stub.endpoint, capacity=capacity)
+            node = stack.enter_context(Node(directory, extra=extra))
+        yield Scene(stub, node)
+
+
+def server_of(scene: Scene, bucket: str) -> Server:
+    """The scene's node as the load client sees it."""
+    signer = Signer(scene.node.access_key, scene.node.secret_key)
+    return Server("forebay", scene.node.s3_port, scene.node.pid, signer, bucket)
+
+
+@contextmanager
 def on_a_core_of_its_own() -> Iterator[None]:
     """Processes started inside get the first core, and we keep to the others. With one core nothing changes."""
     if len(CORES) < 2:
@@ -58,6 +78,12 @@ def on_a_core_of_its_own() -> Iterator[None]:
     try:
         yield
     finally:
+        keep_to_the_other_cores()
+
+
+def keep_to_the_other_cores() -> None:
+    """Leaves the first core to whom it belongs, if there are others."""
+    if len(CORES) > 1:
         os.sched_setaffinity(0, CORES[1:])
 
 

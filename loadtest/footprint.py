@@ -4,11 +4,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.client import Channel, Server
 from loadtest.contestants import forebay
+from loadtest.finding import Finding
 from tests.real.memory import MemoryWatch
 from tests.real.node import Node
 
@@ -21,20 +21,6 @@ TRANSFER_MAX_MIB = 150
 CONNECTIONS_MAX_MIB = 50
 IDLE_MAX_MIB = 90
 START_MAX_S = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A measured figure and what it may be at most."""
-
-    name: str
-    value: float
-    limit: float
-    unit: str
-
-    @property
-    def is_within(self) -> bool:
-        return self.value <= self.limit
 
 
 def findings(directory: Path, large_size: int) -> Iterator[Finding]:

@@ -3,17 +3,13 @@
 import os
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 
-import psutil
-
-from loadtest.client import Channel, LoadFailed, Server
+from loadtest.client import Channel, Server
+from loadtest.load import Cost, expect, spread, waves
 
 MIB = 1024 * 1024
 LARGE_SIZE = 64 * MIB
@@ -22,22 +18,6 @@ PARALLEL = 4
 SMALL_SIZE = 4096
 SMALL_OBJECTS = 256
 SMALL_REQUESTS = 4000
-CONNECTIONS = 8
-"""For small objects: a request on each, then an answer from each, and so on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What some requests took: wall time, and CPU time of the server's process."""
-
-    requests: int
-    size: int
-    seconds: float
-    cpu_seconds: float
-
-    @property
-    def cpu_us_per_request(self) -> float:
-        return self.cpu_seconds * 1e6 / self.requests
 
 
 class Unit(Enum):
@@ -101,7 +81,7 @@ def put_large(server: Server, parallel: int) -> Cost:
         channel.send(body)
         channel.finish()
 
-    return _spread(server, heads, parallel, write)
+    return spread(server, heads, LARGE_SIZE, parallel, write)
 
 
 def get_large(server: Server, parallel: int) -> Cost:
@@ -110,22 +90,22 @@ def get_large(server: Server, parallel: int) -> Cost:
 
     def read(channel: Channel, head: bytes) -> None:
         channel.send(head)
-        _expect(channel.finish(), LARGE_SIZE)
+        expect(channel.finish(), LARGE_SIZE)
 
-    return _spread(server, heads, parallel, read)
+    return spread(server, heads, LARGE_SIZE, parallel, read)
 
 
 def put_small(server: Server) -> Cost:
     """Writes the small objects over and over."""
     body = os.urandom(SMALL_SIZE)
     requests = [server.put_head(f"small-{number}", SMALL_SIZE) + body for number in range(SMALL_OBJECTS)]
-    return _waves(server, requests, answer_size=0)
+    return waves(server, _repeated(requests), answer_size=0)
 
 
 def get_small(server: Server) -> Cost:
     """Reads the small objects over and over."""
     requests = [server.get_head(f"small-{number}") for number in range(SMALL_OBJECTS)]
-    return _waves(server, requests, answer_size=SMALL_SIZE)
+    return waves(server, _repeated(requests), answer_size=SMALL_SIZE)
 
 
 CASES = (
@@ -138,61 +118,9 @@ CASES = (
 )
 
 
-def _spread(server: Server, heads: Sequence[bytes], parallel: int, exchange: Callable[[Channel, bytes], None]) -> Cost:
-    """The exchanges over `parallel` connections, each with its share."""
-
-    def share(channel: Channel, start: int) -> None:
-        for head in heads[start::parallel]:
-            exchange(channel, head)
-
-    with _channels(server, parallel) as channels, ThreadPoolExecutor(parallel) as pool:
-        meter = _Meter(server)
-        list(pool.map(share, channels, range(parallel)))
-        return meter.cost(len(heads), len(heads) * LARGE_SIZE)
-
-
-def _waves(server: Server, requests: Sequence[bytes], answer_size: int) -> Cost:
-    with _channels(server, CONNECTIONS) as channels:
-        meter = _Meter(server)
-        for start in range(0, SMALL_REQUESTS, CONNECTIONS):
-            for offset, channel in enumerate(channels):
-                channel.send(requests[(start + offset) % len(requests)])
-            for channel in channels:
-                _expect(channel.finish(), answer_size)
-        return meter.cost(SMALL_REQUESTS, SMALL_REQUESTS * SMALL_SIZE)
-
-
-@contextmanager
-def _channels(server: Server, count: int) -> Iterator[list[Channel]]:
-    channels = [Channel(server) for _ in range(count)]
-    try:
-        yield channels
-    finally:
-        for channel in channels:
-            channel.close()
-
-
-class _Meter:
-    """Wall time and the server's CPU time from its making on."""
-
-    def __init__(self, server: Server) -> None:
-        self._process = psutil.Process(server.pid)
-        self._cpu_started = self._cpu_seconds()
-        self._started = time.monotonic()
-
-    def cost(self, requests: int, size: int) -> Cost:
-        seconds = time.monotonic() - self._started
-        return Cost(requests, size, seconds, self._cpu_seconds() - self._cpu_started)
-
-    def _cpu_seconds(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+def _repeated(requests: Sequence[bytes]) -> Sequence[bytes]:
+    return [requests[number % len(requests)] for number in range(SMALL_REQUESTS)]
 
 
 def _median(costs: Sequence[Cost], figure: Callable[[Cost], float]) -> float:
     return statistics.median(figure(cost) for cost in costs)
-
-
-def _expect(size: int, expected: int) -> None:
-    if size != expected:
-        raise LoadFailed(f"{size} bytes instead of {expected}")
