@@ -109,11 +109,8 @@ class Marks:
 
 
 def _leading_to(marks: list[_Mark], read: range) -> _Mark | None:
-    """The mark of the stretch that the read carries on; a late read of one stretch does not confirm another."""
-    mark = max((mark for mark in marks if mark.leads_to(read)), key=lambda mark: mark.window, default=None)
-    if mark is not None and mark.window == 0 and any(other.holds(read) for other in marks):
-        return None
-    return mark
+    """The mark of the surest stretch that the read carries on."""
+    return max((mark for mark in marks if mark.leads_to(read)), key=lambda mark: mark.window, default=None)
 
 
 def _move(marks: list[_Mark], mark: _Mark, stop: int, blocks: int) -> None:

@@ -103,6 +103,11 @@ class Fence:
         self._change(bucket, key, traffic)
         return Write(bucket, key, traffic.changed, began_alone=traffic.writes == 1)
 
+    def is_alone(self, write: Write) -> bool:
+        """Whether no other write of the key was open since this one began; once false it stays so."""
+        traffic = self._keys[write.bucket, write.key]
+        return write.began_alone and traffic.changed == write.began
+
     def end(self, write: Write) -> bool:
         """Closes a write, after the backend is done with it.
 
@@ -110,7 +115,7 @@ class Fence:
         must be dropped.
         """
         traffic = self._keys[write.bucket, write.key]
-        was_alone = write.began_alone and traffic.changed == write.began
+        was_alone = self.is_alone(write)
         traffic.writes -= 1
         self._open_writes -= 1
         self._change(write.bucket, write.key, traffic)

@@ -84,6 +84,17 @@ def test_a_reader_of_the_next_epoch_is_filled_ahead_again() -> None:
         assert in_mib(first) == [(2, 10), None]
 
 
+@pytest.mark.parametrize("stop", [HUGE, HUGE // 2])
+@pytest.mark.parametrize("behind", [32 * MIB, 200 * MIB])
+def test_who_reads_what_another_has_read_long_ago_is_filled_ahead_too(stop: int, behind: int) -> None:
+    marks = Marks()
+    advised(marks, serial(stop, RANGE, start=stop - 1024 * MIB), HUGE)
+    spans = serial(stop, RANGE, start=stop - behind)
+    answers = advised(marks, spans, HUGE)
+    is_late = stop < HUGE and behind < WINDOW_MAX
+    assert (waits(spans, answers) == 2) != is_late
+
+
 def test_a_random_range_in_a_large_object_fills_nothing_ahead() -> None:
     marks, dice = Marks(), random.Random(5)
     far_apart = dice.sample(range(1, HUGE // MIB, 3), 500)

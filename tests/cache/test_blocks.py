@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache.blocks import FILL_BLOCKS_MAX, FILL_MAX, block_span, cover, numbers, opening, runs
-from gateway.handlers.reads import END
 from gateway.model import BLOCK_SIZE, Span
 
+END = 2**63 - 1
+"""The stop of a range whose end nobody knows."""
 NEAR_EDGES = st.builds(
     lambda block, offset: max(0, block * BLOCK_SIZE + offset), st.integers(0, 40), st.integers(-2, 2)
 ) | st.integers(0, 40 * BLOCK_SIZE)

@@ -133,6 +133,13 @@ class FenceMachine(RuleBasedStateMachine):
                         assert opened.handle.spoiled(key) == self.history.met(opened.episode, key)
 
     @invariant()
+    def a_write_is_alone_as_long_as_no_other_met_it(self) -> None:
+        for opened in self.open:
+            match opened.handle:
+                case Write(_, key):
+                    assert self.fence.is_alone(opened.handle) == (not self.history.met(opened.episode, key))
+
+    @invariant()
     def a_key_is_open_exactly_while_a_write_of_it_is(self) -> None:
         for bucket in BUCKETS:
             for key in KEYS:
@@ -206,6 +213,18 @@ def test_one_key_written_over_and_over_spoils_no_other_in_a_page() -> None:
         fence.end(fence.begin(BUCKET, KEY))
     assert page.spoiled(KEY)
     assert not page.spoiled(KEYS[1])
+
+
+def test_a_page_is_believed_though_a_key_changed_before_it_changes_again() -> None:
+    fence = Fence()
+    long_page = fence.ask_bucket(BUCKET)
+    for number in range(CHANGED_MAX):
+        fence.end(fence.begin(BUCKET, numbered(number)))
+    page = fence.ask_bucket(BUCKET)
+    fence.end(fence.begin(BUCKET, numbered(0)))
+    fence.end(fence.begin(BUCKET, KEY))
+    assert [page.spoiled(key) for key in (numbered(0), KEY, KEYS[1])] == [True, True, False]
+    assert long_page.spoiled(KEYS[1])
 
 
 def test_a_question_left_open_is_the_only_thing_kept() -> None:
