@@ -57,7 +57,6 @@ class UploadMissing(GatewayError):
 class VersionChanged(GatewayError):
     """A pinned read met another version; the reader starts again or gives up. Rarely reaches a client."""
 
-    retry = True
     sentence = "The object changed while it was read."
 
 
@@ -120,13 +119,43 @@ class StorageFull(GatewayError):
 
 
 class SlowDown(GatewayError):
+    """`wait_s`: how long the store asked to be left alone, None where it did not say."""
+
     retry = True
     sentence = "Please reduce your request rate."
 
+    def __init__(self, message: str | None = None, *, wait_s: float | None = None, **details: str | int) -> None:
+        super().__init__(message, **details)
+        self.wait_s = wait_s
+
 
 class BackendUnavailable(GatewayError):
+    """The store could not be reached, broke off or failed; `silent` if it kept us waiting until a deadline."""
+
     retry = True
     sentence = "The store behind this bucket does not answer."
+
+    def __init__(self, message: str | None = None, *, silent: bool = False, **details: str | int) -> None:
+        super().__init__(message, **details)
+        self.silent = silent
+
+
+class BackendBroken(GatewayError):
+    """The store answered, but what it says makes no sense or contradicts itself."""
+
+    sentence = "The store behind this bucket gave an answer that cannot be used."
+
+
+class CredentialsRefused(GatewayError):
+    """The store refuses the gateway's own credentials; no client could do anything about it."""
+
+    sentence = "The store behind this bucket cannot be used now."
+
+
+class ObjectArchived(GatewayError):
+    """The bytes lie in cold storage; the store hands them out only after they were restored there."""
+
+    sentence = "The operation is not valid for the object's storage class"
 
 
 class Unsupported(GatewayError):

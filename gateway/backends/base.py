@@ -76,6 +76,8 @@ class Capabilities:
     """Listings tell the tags that `stat` tells."""
     tags: bool = False
     """Objects can have tags."""
+    checksums: bool = True
+    """The checksums that writes come with are kept, and told with the info."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,13 +78,18 @@ def sign(request: Request, signer: Signer, now_s: float) -> dict[str, str]:
 
 def encoded_query(query: Sequence[tuple[str, str]]) -> str:
     """The query as it is signed and sent: all but unreserved characters encoded, sorted by name, then value."""
-    pairs = sorted((quote(name, safe="-._~"), quote(value, safe="-._~")) for name, value in query)
+    pairs = sorted((_quoted(name), _quoted(value)) for name, value in query)
     return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def encoded_path(path: bytes) -> str:
     """A path as it is signed and sent: slashes stay, dots and all else keep their place."""
     return quote(path, safe="/-._~")
+
+
+def _quoted(text: str) -> str:
+    # Bytes that are no UTF-8 pass through text as lone surrogates.
+    return quote(text, safe="-._~", errors="surrogateescape")
 
 
 @lru_cache(maxsize=_SIGNING_KEYS_MAX)

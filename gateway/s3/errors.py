@@ -40,6 +40,9 @@ ROWS: Mapping[type[GatewayError], Row] = {
     e.StorageFull: Row("ServiceUnavailable", 503),
     e.SlowDown: Row("SlowDown", 503),
     e.BackendUnavailable: Row("ServiceUnavailable", 503),
+    e.BackendBroken: Row("InternalError", 500),
+    e.CredentialsRefused: Row("ServiceUnavailable", 503),
+    e.ObjectArchived: Row("InvalidObjectState", 403),
     e.Unsupported: Row("NotImplemented", 501),
     # What buckets may say.
     e.BucketMissing: Row("NoSuchBucket", 404),
