@@ -3,7 +3,7 @@
 import asyncio
 
 BURST_S = 0.004
-"""How far ahead of its bandwidth the stub may be; a timer of the loop wakes no sooner."""
+"""How far the stub may be ahead of its bandwidth, or catch up: timers of the loop wake no finer than that."""
 
 
 class Pace:
@@ -29,6 +29,6 @@ class Pace:
         if not self._rate:
             return
         now = asyncio.get_running_loop().time()
-        self._free_at = max(self._free_at, now) + size / self._rate
+        self._free_at = max(self._free_at, now - BURST_S) + size / self._rate
         if self._free_at > now + BURST_S:
             await asyncio.sleep(self._free_at - now)
