@@ -74,10 +74,89 @@ class Metrics:
             ["state"],
             registry=registry,
         )
+        block_reads = Counter(
+            "forebay_cache_block_reads_total",
+            "Blocks read for clients, by source: store (this node's disks) or backend.",
+            ["source"],
+            registry=registry,
+        )
+        self.cache_block_reads_store = block_reads.labels(source="store")
+        self.cache_block_reads_backend = block_reads.labels(source="backend")
+        self.cache_bytes = Gauge(
+            "forebay_cache_bytes",
+            "Bytes of blocks that can be found in the store, by pool.",
+            ["pool"],
+            registry=registry,
+        )
+        self.cache_capacity_bytes = Gauge(
+            "forebay_cache_capacity_bytes",
+            "What the store takes on disk: state is used or limit.",
+            ["state"],
+            registry=registry,
+        )
+        self.cache_evicted_bytes = Gauge(
+            "forebay_cache_evicted_bytes_total",
+            "Bytes of blocks that gave way to others since the start.",
+            registry=registry,
+        )
+        self.staleness_max_seconds = Gauge(
+            "forebay_staleness_max_seconds",
+            "The largest age of an info that was served without asking the backend since the start.",
+            ["mount"],
+            registry=registry,
+        )
+        self._declare_backends(registry)
         build_info = Gauge("forebay_build_info", "Always 1; says which version runs.", ["version"], registry=registry)
         build_info.labels(__version__).set(1)
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
+
+    def _declare_backends(self, registry: CollectorRegistry) -> None:
+        self.backend_requests = Counter(
+            "forebay_backend_requests_total",
+            "Requests to the store behind a mount, retries included. outcome: ok; refused (missing, a condition, "
+            "access); slow_down; unavailable; credentials (the gateway's own are refused); broken (an answer without "
+            "sense); given_up (the caller left, or the body broke).",
+            ["mount", "operation", "outcome"],
+            registry=registry,
+        )
+        self.backend_request_seconds = Histogram(
+            "forebay_backend_request_seconds",
+            "Seconds from a request to the store behind a mount to its answer; of a read to the head of it.",
+            ["mount", "operation"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.backend_bytes = Counter(
+            "forebay_backend_bytes_total",
+            "Bytes of objects read from the store behind a mount.",
+            ["mount"],
+            registry=registry,
+        )
+        self.backend_retries = Counter(
+            "forebay_backend_retries_total",
+            "Requests to the store behind a mount that were made again.",
+            ["mount"],
+            registry=registry,
+        )
+        self.backend_concurrency_limit = Gauge(
+            "forebay_backend_concurrency_limit",
+            "Requests that the store behind a mount gets at once; shrinks when it says slow down.",
+            ["mount"],
+            registry=registry,
+        )
+        self.backend_breaker_open = Gauge(
+            "forebay_backend_breaker_open",
+            "1 while the store behind a mount is taken for down and requests to it fail at once.",
+            ["mount"],
+            registry=registry,
+        )
+        self.backend_retry_tokens = Gauge(
+            "forebay_backend_retry_tokens",
+            "What is left for retries to the store behind a mount; a retry costs 5 or 10, a success earns 1.",
+            ["mount"],
+            registry=registry,
+        )
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
