@@ -76,7 +76,7 @@ requests = 1
         "config.toml:5: mount[0].bucket: not a bucket name: 3 to 63 of a-z, 0-9, '.' and '-', as S3 has them",
         'config.toml:9: mount[0].options.kyes: unknown key; did you mean "keys"?',
         "config.toml:10: mount[0].options.threads: must be greater than or equal to 1",
-        "config.toml:13: mount[1].backend: must be 'local' or 'memory'",
+        "config.toml:13: mount[1].backend: must be 'local', 'memory' or 's3'",
         'config.toml:14: lmits: unknown key; did you mean "limits"?',
     ]
 

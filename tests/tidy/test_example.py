@@ -47,7 +47,10 @@ def parsed() -> dict[str, object]:
 
 def test_the_example_shows_every_key_and_no_other() -> None:
     known = {Shown(table.header.strip("[]"), key.name) for table in tables() for key in table.keys}
-    assert set(shown("", parsed())) == known
+    found = set(shown("", parsed()))
+    assert found <= known
+    # Places have the same options everywhere, so one section shows them all.
+    assert {key for key in known - found if key.table != "new_buckets.options"} == set()
 
 
 @pytest.mark.parametrize("section", PLAIN_SECTIONS)
