@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from random import SystemRandom
 
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway import logs
 from gateway.access.keys import Access
 from gateway.admin import AdminService, create
+from gateway.backends.open import Opener
 from gateway.budget import Budget
 from gateway.clock import Clock, SystemClock
 from gateway.config import Address, Config, warnings_of
@@ -88,7 +90,7 @@ class Node:
         async with AsyncExitStack() as stack:
             settings = Settings.open(config.node.data_dir, self._clock)
             stack.callback(settings.close)
-            mounts = Mounts(config, settings, self._clock)
+            mounts = Mounts(config, settings, self._clock, Opener(self.metrics, self._clock, SystemRandom()).open)
             await mounts.open()
             stack.push_async_callback(mounts.close)
             hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="hasher")

@@ -18,6 +18,7 @@ from gateway.backends.base import (
     Part,
     PartPage,
     Pin,
+    Reading,
     UploadId,
     UploadPage,
     UploadQuery,
@@ -88,7 +89,7 @@ class MemoryBackend:
         return self._stored(key).info
 
     @asynccontextmanager
-    async def read(self, key: Key, span: Span | None, pin: Version | None) -> AsyncIterator[_MemoryReading]:
+    async def read(self, key: Key, span: Span | None, pin: Version | None) -> AsyncIterator[Reading]:
         stored = self._stored(key)
         check_pin(stored.info.version, pin)
         cut = cut_span(span, stored.info.size)

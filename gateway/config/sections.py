@@ -264,6 +264,12 @@ class MountConfig(PlaceConfig):
     readahead: Literal["auto", "off"] = "auto"
     """`auto`: fill ahead of readers that read in order."""
 
+    request_rate: Annotated[int, Field(ge=0)] = 0
+    """Requests per second and node that the store behind an `s3` mount gets at most; more wait. 0: no limit."""
+
+    bandwidth: ByteSize = ByteSize(0)
+    """Bytes per second and node from and to the store behind an `s3` mount, at most; more wait. 0: no limit."""
+
     @field_validator("bucket", mode="after")
     @classmethod
     def _is_a_bucket_name(cls, bucket: str) -> str:

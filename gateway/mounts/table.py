@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gateway.backends.base import Backend, ListQuery, UploadQuery
-from gateway.backends.open import open_backend
 from gateway.clock import Clock
 from gateway.config import Config, MountConfig, PlaceConfig
-from gateway.config.places import BackendOptions
 from gateway.errors import (
     AccessRefused,
     BucketMissing,
@@ -22,15 +20,15 @@ from gateway.errors import (
 )
 from gateway.model import Bucket, Tags
 from gateway.mounts import places, rows
-from gateway.mounts.mount import CachePolicy, Mount, Origin
+from gateway.mounts.mount import NEW_BUCKETS, CachePolicy, Mount, Origin
 from gateway.mounts.rows import BucketRow
 from gateway.settings import Settings
 
 FILE_OWNER = "forebay"
 """The user that buckets of the configuration file belong to."""
 
-Opener = Callable[[str, str, BackendOptions], Backend]
-"""Opens the store of a kind, at a uri, with its options; called in a thread."""
+Opening = Callable[[PlaceConfig, str], Backend]
+"""Opens a place for the mount that metrics call so; called in a thread."""
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +36,13 @@ log = logging.getLogger(__name__)
 class Mounts:
     """All buckets of this node. Changes are made one at a time and are in the settings before they are answered."""
 
-    def __init__(self, config: Config, settings: Settings, clock: Clock, opener: Opener = open_backend) -> None:
+    def __init__(self, config: Config, settings: Settings, clock: Clock, opening: Opening) -> None:
         self._declared = config.mount
         self._new_buckets = config.new_buckets
         self._home = config.node.data_dir
         self._settings = settings
         self._clock = clock
-        self._opener = opener
+        self._opening = opening
         self._changing = asyncio.Lock()
         self._mounts: dict[Bucket, Mount] = {}
 
@@ -149,7 +147,7 @@ class Mounts:
         self._mounts[bucket] = Mount(
             bucket=bucket,
             place=declared,
-            backend=await self._opened(declared),
+            backend=await self._opened(declared, bucket),
             owner=FILE_OWNER,
             created_s=row.created_s,
             writable=declared.writes == "through",
@@ -175,7 +173,7 @@ class Mounts:
         return Mount(
             bucket=bucket,
             place=place,
-            backend=await self._opened(place),
+            backend=await self._opened(place, NEW_BUCKETS),
             owner=row.owner,
             created_s=row.created_s,
             writable=True,
@@ -183,8 +181,8 @@ class Mounts:
             tags=row.tags,
         )
 
-    async def _opened(self, place: PlaceConfig) -> Backend:
-        return await asyncio.to_thread(self._opener, place.backend, place.uri, place.options)
+    async def _opened(self, place: PlaceConfig, name: str) -> Backend:
+        return await asyncio.to_thread(self._opening, place, name)
 
 
 def _policy(declared: MountConfig) -> CachePolicy:

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import httpx
 
 from gateway.access.keys import Access
 from gateway.admin import AdminService, create
+from gateway.backends.open import Opener
 from gateway.backends.signing import Request, Signer, sign
 from gateway.clock import ManualClock
 from gateway.config import Config
@@ -77,7 +79,8 @@ def on_node(
 async def _opened(directory: Path, config: Config) -> AsyncIterator[AdminNode]:
     clock = ManualClock()
     settings = Settings.open(directory, clock)
-    mounts = Mounts(config, settings, clock)
+    metrics = Metrics()
+    mounts = Mounts(config, settings, clock, Opener(metrics, clock, Random(1)).open)
     await mounts.open()
     access = Access(config.access_key, config.policy, clock)
     node: AdminNode
@@ -86,7 +89,7 @@ async def _opened(directory: Path, config: Config) -> AsyncIterator[AdminNode]:
         mounts=mounts,
         access=access,
         verifier=Verifier(AuthRules(), access.secret_of),
-        metrics=Metrics(),
+        metrics=metrics,
         clock=clock,
         not_ready=lambda: node.not_ready,
         started_s=clock.monotonic_s(),

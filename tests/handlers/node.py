@@ -186,7 +186,7 @@ class Node:
     async def _open(self, data_dir: Path, config: Config) -> Service:
         settings = Settings.open(data_dir, self.clock)
         self._stack.callback(settings.close)
-        mounts = Mounts(config, settings, self.clock, lambda kind, uri, options: self._store())
+        mounts = Mounts(config, settings, self.clock, lambda _place, _mount: self._store())
         await mounts.open()
         self._stack.push_async_callback(mounts.close)
         hashers = ThreadPoolExecutor(1)

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from gateway.backends.base import UploadQuery, WriteSpec
+from gateway.backends.open import Opener
 from gateway.clock import ManualClock
 from gateway.config import Config
 from gateway.errors import (
@@ -18,6 +20,7 @@ from gateway.errors import (
     BucketTaken,
     ConfigInvalid,
 )
+from gateway.metrics import Metrics
 from gateway.model import Bucket, Key
 from gateway.mounts import Mount, Mounts, Origin
 from gateway.settings import Settings
@@ -62,7 +65,8 @@ class House:
     async def opened(self) -> AsyncIterator[Mounts]:
         settings = Settings.open(self.root / "data", self.clock)
         try:
-            mounts = Mounts(Config.model_validate(self.config), settings, self.clock)
+            opener = Opener(Metrics(), self.clock, Random(1))
+            mounts = Mounts(Config.model_validate(self.config), settings, self.clock, opener.open)
             await mounts.open()
             try:
                 yield mounts
