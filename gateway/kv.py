@@ -128,7 +128,7 @@ class RocksKv:
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         with _translated():
-            values = self._db.get(list(keys))
+            values: list[bytes | None] | None = self._db.get(list(keys))
         assert values is not None
         return values
 

@@ -1,14 +1,28 @@
 """The block store of a node: blocks and infos on its disks, found again after any end."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.config import StoreConfig
+from gateway.kv import Kv, SharedCache
 from gateway.model import Bucket, Info, Key, Known, Version
+from gateway.store import disks, entries, names
+from gateway.store.disk import SYSTEM_FILES, Buffer, Files
+from gateway.store.identity import Super
+from gateway.store.opening import Means
+from gateway.store.shard import Shard
+from gateway.store.site import REAL_GEOMETRY, Geometry
 from gateway.store.values import Content, Place, Stay, Usage
 
-Buffer = bytes | bytearray | memoryview
+LOOKUP_SLICE = 64
+"""Blocks looked up in one stretch of the event loop."""
+MANY = 4
+"""From so many blocks on one lookup for all of them is cheaper."""
+INDEX_CACHE_SHARE = 8
+"""Of the store's memory, one part in so many is the block cache of its indexes."""
 
 
 class BlockStore:
@@ -17,45 +31,85 @@ class BlockStore:
     A full, slow, damaged or vanished disk shows as misses and refusals, never as an exception.
     """
 
+    def __init__(self, shards: Sequence[Shard], own: Super, capacity_bytes: int, object_size_max: int) -> None:
+        self._shards = shards
+        self._only = shards[0] if len(shards) == 1 else None
+        self._slots = names.slots(own.disks)
+        self._secret = own.secret
+        self._capacity_bytes = capacity_bytes
+        self._object_size_max = object_size_max
+
     @classmethod
     @asynccontextmanager
-    async def open(cls, config: StoreConfig, clock: Clock) -> AsyncIterator["BlockStore"]:
+    async def open(
+        cls,
+        config: StoreConfig,
+        clock: Clock,
+        geometry: Geometry = REAL_GEOMETRY,
+        files: Files = SYSTEM_FILES,
+        open_kv: Callable[[Path], Kv] | None = None,
+    ) -> AsyncIterator["BlockStore"]:
         """Opens or formats the store, and closes it cleanly at the end.
 
         Raises `ConfigInvalid`: a directory of another node, a foreign or newer format, no room.
         """
-        raise NotImplementedError
-        yield cls()
+        capacity_bytes = geometry.capacity_bytes or config.capacity
+        open_kv = open_kv or SharedCache.of(config.index_cache or config.memory // INDEX_CACHE_SHARE).opened
+        readers = ThreadPoolExecutor(config.read_threads, thread_name_prefix="store-read")
+        means = Means(files, open_kv, clock, geometry, config.min_free, readers)
+        try:
+            async with disks.opened(config, capacity_bytes, means) as (shards, own):
+                yield cls(shards, own, capacity_bytes, capacity_bytes * config.object_max // 100)
+        finally:
+            readers.shutdown(wait=False, cancel_futures=True)
 
     def content(self, bucket: Bucket, key: Key, version: Version, size: int) -> Content:
         """The name of one content of an object."""
-        raise NotImplementedError
+        oh = names.object_hash(self._secret, bucket, key)
+        return Content(bucket, key, oh, names.content_hash(self._secret, oh, version), size)
 
     def draft(self, bucket: Bucket, key: Key, op: bytes) -> Content:
         """The name of a draft; `op` is 16 random bytes."""
-        raise NotImplementedError
+        oh = names.object_hash(self._secret, bucket, key)
+        return Content(bucket, key, oh, names.draft_hash(self._secret, oh, op), 0, is_draft=True)
 
     def known(self, bucket: Bucket, key: Key) -> Known | None:
         """The info kept, whatever its age; None where there is none.
 
         `validated_s` is 0 if it was validated before the last `distrust`, by another node, or in the future.
         """
-        raise NotImplementedError
+        oh = names.object_hash(self._secret, bucket, key)
+        return self._home_of(oh).index.known(oh)
 
     def places(self, content: Content, first: int, count: int) -> list[Place | None]:
         """Where the blocks `first` to `first + count` lie; None for what is not here."""
-        raise NotImplementedError
+        if content.whole:
+            return [self._home_of(content.oh).whole(content) if first == 0 else None] + [None] * (count - 1)
+        found: list[Place | None] = []
+        stop = first + count
+        while first < stop:
+            # Pieces of one stripe lie on one disk.
+            end = min(stop, first + LOOKUP_SLICE, (first // names.STRIPE_BLOCKS + 1) * names.STRIPE_BLOCKS)
+            found += self._pieces(content, first, end)
+            first = end
+        return found
+
+    def _pieces(self, content: Content, first: int, stop: int) -> list[Place | None]:
+        shard = self._shard_of(content, first)
+        keys = [entries.block_key(content.vh, number) for number in range(first, stop)]
+        values = shard.index.values(keys) if len(keys) > MANY else [shard.index.value(key) for key in keys]
+        return [shard.piece(content, first + at, value) for at, value in enumerate(values)]
 
     def read_now(self, place: Place, start: int, stop: int) -> memoryview | None:
         """The bytes [start, stop) of a block, if they are verified and in the page cache; never waits for a disk.
 
         None says nothing about the block: `read` it. Counts as a hit.
         """
-        raise NotImplementedError
+        return self._shards[place.shard].read_now(place, start, stop)
 
     async def read(self, place: Place, start: int, stop: int) -> memoryview | None:
         """The bytes [start, stop) of a block, verified; None if it is damaged or gone, which is a miss from now on."""
-        raise NotImplementedError
+        return await self._shards[place.shard].read(place, start, stop)
 
     async def keep(
         self, content: Content, number: int, data: Buffer, known: Known | None = None, stay: Stay = Stay.GATE
@@ -66,24 +120,60 @@ class BlockStore:
         without a place where the block is refused. A whole block whose object was forgotten, or given another
         version, since the call began is dropped. Cancelling leaves nothing half visible.
         """
-        raise NotImplementedError
+        assert content.whole == (known is not None), "a whole object goes with its info, a piece without"
+        shard = self._shard_of(content, number)
+        if known is not None and not data:
+            await shard.keeping.install(content.oh, content.vh, known)
+            return True
+        return await shard.keep(content, number, data, known, too_large=content.size > self._object_size_max)
 
     async def install(self, bucket: Bucket, key: Key, known: Known) -> None:
         """Keeps an info; when it returns nobody can see an older one. An equal version keeps its place."""
-        raise NotImplementedError
+        oh = names.object_hash(self._secret, bucket, key)
+        vh = names.content_hash(self._secret, oh, known.info.version)
+        await self._home_of(oh).keeping.install(oh, vh, known)
 
     async def forget(self, bucket: Bucket, key: Key) -> None:
         """Drops the info; when it returns nobody can see it. Blocks stay under their version's name."""
-        raise NotImplementedError
+        oh = names.object_hash(self._secret, bucket, key)
+        await self._home_of(oh).keeping.forget(oh)
 
     def refresh(self, rows: Sequence[tuple[Bucket, Key, Info]], validated_s: int) -> None:
         """Confirms infos that are still what `known` says; others are left. May be skipped under pressure."""
-        raise NotImplementedError
+        by_shard: dict[int, list[tuple[bytes, bytes, Info]]] = {}
+        for bucket, key, info in rows:
+            oh = names.object_hash(self._secret, bucket, key)
+            row = (oh, names.content_hash(self._secret, oh, info.version), info)
+            by_shard.setdefault(self._home_of(oh).number, []).append(row)
+        for number, its_rows in by_shard.items():
+            self._shards[number].keeping.refresh(its_rows, validated_s)
 
     def distrust(self) -> None:
         """From now on no info validated before is trusted: `known` says 0."""
-        raise NotImplementedError
+        for shard in self._shards:
+            shard.distrust()
 
     def usage(self) -> Usage:
         """How full it is."""
-        raise NotImplementedError
+        rooms = [shard.upkeep.room() for shard in self._shards]
+        return Usage(
+            capacity_bytes=self._capacity_bytes,
+            used_bytes=sum(room.used_bytes for room in rooms),
+            live_bytes=sum(shard.table.live_bytes for shard in self._shards),
+            index_bytes=sum(room.index_bytes for room in rooms),
+            segments=sum(room.segments for room in rooms),
+            kept_bytes_total=sum(shard.keeping.kept_bytes for shard in self._shards),
+            evicted_bytes_total=sum(shard.upkeep.evicted_bytes for shard in self._shards),
+            refused_total=sum(shard.keeping.refused for shard in self._shards),
+            damaged_total=sum(shard.damaged for shard in self._shards),
+        )
+
+    def _home_of(self, oh: bytes) -> Shard:
+        return self._only or self._shards[self._slots[names.slot_of(oh)]]
+
+    def _shard_of(self, content: Content, number: int) -> Shard:
+        if self._only is not None:
+            return self._only
+        if content.whole:
+            return self._home_of(content.oh)
+        return self._home_of(names.stripe_hash(self._secret, content.vh, number))

@@ -1,0 +1,184 @@
+"""The index of a shard: typed reads of its entries, writes that fail quietly, and updates that are final."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from gateway.clock import Clock
+from gateway.kv import Kv, KvFailed, KvStalled
+from gateway.model import Known
+from gateway.store import entries
+from gateway.store.entries import EntryDamaged, InfoEntry, SegmentEntry
+
+RETRY_EVERY_S = 0.01
+UPDATE_TRIES_MAX = 500
+"""After so many an update goes into force by distrust: whatever the index says at the next start is asked again."""
+CONTENT_TYPES_MAX = 4096
+CLOCK_SKEW_MAX_S = 300
+"""What claims to be validated later than this ahead of now comes from a clock that jumped."""
+
+Item = tuple[bytes, bytes | None]
+
+log = logging.getLogger(__name__)
+
+
+class Index:
+    """Belongs to the event loop. A read that fails is a miss; `failures` counts reads and writes that failed."""
+
+    def __init__(self, kv: Kv, clock: Clock) -> None:
+        self._kv = kv
+        self._clock = clock
+        self._waiting: dict[bytes, Sequence[Item]] = {}
+        self._trusted_from_s = 0
+        self.failures = 0
+        self._failing = False
+        self.trust_epoch = entries.unpack_counter(kv.get(entries.TRUST_EPOCH_KEY))
+        self._types = _content_types(kv)
+        self._type_numbers = {text: number for number, text in self._types.items()}
+
+    def value(self, key: bytes) -> bytes | None:
+        """An entry as it stands, None where there is none."""
+        try:
+            return self._kv.get(key)
+        except KvFailed as error:
+            self._failed("lookup", error)
+            return None
+
+    def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The entries of a slice of keys, as `value`."""
+        try:
+            return self._kv.get_many(keys)
+        except KvFailed as error:
+            self._failed("lookup", error)
+            return [None] * len(keys)
+
+    def object_value(self, oh: bytes) -> bytes | None:
+        """The entry of an object, None also while an update of it waits."""
+        if self._waiting and oh in self._waiting:
+            return None
+        return self.value(b"o" + oh)
+
+    def known(self, oh: bytes) -> Known | None:
+        """The info of an object; `validated_s` is 0 if it is not to be trusted."""
+        value = self.object_value(oh)
+        entry = self.entry(value) if value is not None else None
+        return Known(entry.info, entry.validated_s, entry.complete) if entry is not None else None
+
+    def entry(self, value: bytes) -> InfoEntry | None:
+        """An object's entry unpacked, its `validated_s` as far as it is trusted; None if it is damaged."""
+        try:
+            entry = entries.unpack_info(value, self._types.get)
+        except EntryDamaged:
+            return None
+        trusted_s = self._trusted_s(entry.epoch, entry.validated_s)
+        return InfoEntry(entry.info, entry.vh, entry.spot, self.trust_epoch, trusted_s, entry.complete)
+
+    def pack(self, entry: InfoEntry) -> bytes:
+        """The value of an object's entry. Raises `InfoUnfit`."""
+        if entry.validated_s < self._trusted_from_s:
+            entry = replace(entry, validated_s=0)
+        return entries.pack_info(entry, self._type_number(entry.info.content.content_type))
+
+    def _trusted_s(self, epoch: int, validated_s: int) -> int:
+        if epoch != self.trust_epoch:
+            return 0
+        return validated_s if validated_s <= self._clock.now_s() + CLOCK_SKEW_MAX_S else 0
+
+    def _type_number(self, text: str | None) -> int:
+        if text is None:
+            return 0
+        number = self._type_numbers.get(text)
+        if number is None:
+            number = len(self._types) + 1
+            key = entries.CONTENT_TYPE_PREFIX + number.to_bytes(2, "big")
+            if number > CONTENT_TYPES_MAX or not self.write([(key, text.encode("latin-1"))]):
+                return 0
+            self._types[number] = text
+            self._type_numbers[text] = number
+        return number
+
+    def write(self, items: Iterable[Item]) -> bool:
+        """Writes all items, or none and returns False."""
+        try:
+            self._kv.write(items)
+        except KvFailed as error:
+            self._failed("write", error)
+            return False
+        if self._failing:
+            self._failing = False
+            log.info("the index works again")
+        return True
+
+    def is_hidden(self, oh: bytes) -> bool:
+        """Whether an update of the object waits to be written; until then nobody finds it."""
+        return oh in self._waiting
+
+    async def update(self, oh: bytes, items: Sequence[Item]) -> bool:
+        """Writes the items of an update that must be final; of updates that meet the last one stays.
+
+        False if the index does not take it for seconds: the object stays hidden in this process, and the
+        caller must see to it that nothing is trusted at the next start.
+        """
+        if oh not in self._waiting and self.write(items):
+            return True
+        self._waiting[oh] = items
+        for _ in range(UPDATE_TRIES_MAX):
+            await asyncio.sleep(RETRY_EVERY_S)
+            latest = self._waiting.get(oh)
+            if latest is None:
+                return True  # somebody else who waited has written it
+            if self.write(latest):
+                del self._waiting[oh]
+                return True
+        return False
+
+    def distrust(self) -> bool:
+        """No info validated up to now is trusted; False if this could not be written down."""
+        self.trust_epoch += 1
+        self._trusted_from_s = int(self._clock.now_s())
+        return self.write([(entries.TRUST_EPOCH_KEY, entries.pack_counter(self.trust_epoch))])
+
+    def segments(self) -> dict[int, SegmentEntry]:
+        """What it holds of segments; rows that cannot be read are deleted. Raises `KvFailed`. Blocks."""
+        found: dict[int, SegmentEntry] = {}
+        for key, value in self._kv.scan(entries.SEGMENT_PREFIX):
+            try:
+                found[entries.segment_of(key)] = entries.unpack_segment(value)
+            except EntryDamaged:
+                self._kv.write([(key, None)])
+        return found
+
+    def reserved_id(self) -> int:
+        """Ids of segments below it may have been used. Raises `KvFailed`, `EntryDamaged`."""
+        return entries.unpack_counter(self._kv.get(entries.NEXT_SEGMENT_KEY))
+
+    def sync(self) -> bool:
+        """What is written now outlives a loss of power; False if not. Blocks."""
+        try:
+            self._kv.sync()
+        except KvFailed as error:
+            self._failed("sync", error)
+            return False
+        return True
+
+    def size_bytes(self) -> int:
+        """What it takes on the disk. Blocks."""
+        return self._kv.size()
+
+    def close(self) -> None:
+        """Nobody may be in a call. Blocks."""
+        self._kv.close()
+
+    def _failed(self, what: str, error: KvFailed) -> None:
+        self.failures += 1
+        if not self._failing and not isinstance(error, KvStalled):
+            self._failing = True
+            log.error("the index fails: misses and refusals until it works", extra={"what": what, "error": str(error)})
+
+
+def _content_types(kv: Kv) -> dict[int, str]:
+    rows = kv.scan(entries.CONTENT_TYPE_PREFIX)
+    return {
+        int.from_bytes(key[len(entries.CONTENT_TYPE_PREFIX) :], "big"): value.decode("latin-1") for key, value in rows
+    }

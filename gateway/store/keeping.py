@@ -1,0 +1,210 @@
+"""What changes the index of a shard: blocks that are kept, infos that are installed, confirmed and forgotten."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.model import Info, Known
+from gateway.store import entries, records, segments
+from gateway.store.disk import Buffer
+from gateway.store.entries import EntryDamaged, InfoEntry, InfoUnfit, Spot
+from gateway.store.health import Health
+from gateway.store.index import Index, Item
+from gateway.store.pending import OpenSegment, Outcome, Pending, Written
+from gateway.store.site import Site
+from gateway.store.table import Segments
+from gateway.store.values import Content
+from gateway.store.writer import Writer
+
+REFRESH_SLICE = 32
+"""Infos confirmed by one write."""
+
+
+class Keeping:
+    """Belongs to the event loop. Nothing here raises because of a disk."""
+
+    def __init__(self, site: Site, index: Index, table: Segments, health: Health) -> None:
+        self._site = site
+        self._index = index
+        self._table = table
+        self._health = health
+        self._pending: dict[bytes, list[Pending]] = {}
+        self.pending_bytes_max = site.geometry.pending_bytes_max
+        self.kept_bytes = 0
+        self.refused = 0
+
+    async def keep(
+        self, writer: Writer | None, content: Content, number: int, data: Buffer, known: Known | None
+    ) -> bool:
+        """As `BlockStore.keep`; without a writer the block is refused."""
+        key = entries.info_key(content.oh) if content.whole else entries.block_key(content.vh, number)
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        pending = Pending(content, number, data, known, key, outcome)
+        if known is not None:
+            self._supersede(content.oh, content.vh)
+            self._pending.setdefault(content.oh, []).append(pending)
+        try:
+            if writer is not None and self._admits(writer, len(data)):
+                writer.submit(pending)
+                result = await outcome
+            else:
+                result = Outcome.REFUSED
+            if result is Outcome.REFUSED:
+                self.refused += 1
+                if known is not None and not pending.superseded:
+                    await self._install(content.oh, content.vh, known)
+        finally:
+            outcome.cancel()
+            if known is not None:
+                self._ended(pending)
+        return result is Outcome.KEPT
+
+    def _admits(self, writer: Writer, size: int) -> bool:
+        fits = size + records.HEADER_SIZE_MAX + records.PAGE_SIZE + segments.HEADER_SIZE <= self._site.segment_size
+        return (
+            fits
+            and writer.pending_bytes + size <= self.pending_bytes_max
+            and self._health.admits(self._site.clock.monotonic_s())
+        )
+
+    def _ended(self, pending: Pending) -> None:
+        others = self._pending[pending.content.oh]
+        others.remove(pending)
+        if not others:
+            del self._pending[pending.content.oh]
+
+    def _supersede(self, oh: bytes, vh: bytes | None) -> None:
+        """What is on its way for the object must not become visible any more, unless it is of this version."""
+        for pending in self._pending.get(oh, ()):
+            if pending.content.vh != vh:
+                pending.superseded = True
+
+    def found(self, opened: OpenSegment, batch: Sequence[Written]) -> None:
+        """A batch lies on the disk: in one stretch and one write its blocks become visible."""
+        segment, fresh = opened.segment, dict[bytes, bytes]()
+        values = self._index.values([written.pending.key for written in batch])
+        visible: list[tuple[Written, bytes | None]] = []
+        for written, value in zip(batch, values, strict=True):
+            pending = written.pending
+            if pending.is_unwanted or self._index.is_hidden(pending.content.oh):
+                self._drop(pending)
+                continue
+            before = fresh.get(pending.key, value)
+            try:
+                fresh[pending.key] = self._value(written, segment.id, before)
+            except InfoUnfit:
+                continue
+            visible.append((written, before))
+        if not visible or not self._index.write(self._items(opened, fresh)):
+            return
+        opened.announced = True
+        for written, before in visible:
+            if before is not None:
+                self._lose(before)
+            self._table.gain(segment, written.layout.data_size)
+            self.kept_bytes += written.layout.data_size
+            written.pending.outcome.set_result(Outcome.KEPT)
+
+    def _drop(self, pending: Pending) -> None:
+        # An object that is hidden has a later update waiting, which refusing would overtake.
+        if not pending.outcome.done():
+            pending.outcome.set_result(Outcome.DROPPED)
+
+    def _items(self, opened: OpenSegment, fresh: dict[bytes, bytes]) -> list[Item]:
+        items: list[Item] = [*fresh.items()]
+        if not opened.announced:
+            segment = opened.segment
+            items.append((entries.segment_key(segment.id), entries.pack_segment(segment.entry)))
+        return items
+
+    def _value(self, written: Written, segment: int, before: bytes | None) -> bytes:
+        pending, spot = written.pending, written.spot(segment)
+        known, vh = pending.known, pending.content.vh
+        if known is None:
+            return entries.pack_spot(spot)
+        older = self._index.entry(before) if before is not None and _is_of(before, vh) else None
+        if older is not None and older.validated_s > known.validated_s:
+            return self._index.pack(replace(older, spot=spot))
+        return self._index.pack(self._entry(known, vh, spot))
+
+    def _entry(self, known: Known, vh: bytes, spot: Spot | None) -> InfoEntry:
+        return InfoEntry(known.info, vh, spot, self._index.trust_epoch, known.validated_s, known.complete)
+
+    async def install(self, oh: bytes, vh: bytes, known: Known) -> None:
+        """As `BlockStore.install`."""
+        self._supersede(oh, vh)
+        await self._install(oh, vh, known)
+
+    async def _install(self, oh: bytes, vh: bytes, known: Known) -> None:
+        key = entries.info_key(oh)
+        before = self._index.value(key)
+        stays = before is not None and _is_of(before, vh)
+        try:
+            value = self._index.pack(self._entry(known, vh, _spot(before) if stays else None))
+        except InfoUnfit:
+            value = None
+        if before is not None and not stays:
+            self._lose(before)
+        await self._update(oh, [(key, value)])
+
+    async def forget(self, oh: bytes) -> None:
+        """As `BlockStore.forget`."""
+        self._supersede(oh, None)
+        key = entries.info_key(oh)
+        before = self._index.value(key)
+        if before is not None:
+            self._lose(before)
+        await self._update(oh, [(key, None)])
+
+    async def _update(self, oh: bytes, items: list[Item]) -> None:
+        if not await self._index.update(oh, items):
+            # The older info is hidden for as long as this process lives; the next start must not trust it.
+            await asyncio.to_thread(self._site.trust_nothing_at_next_start)
+
+    def refresh(self, rows: Sequence[tuple[bytes, bytes, Info]], validated_s: int) -> None:
+        """As `BlockStore.refresh`; a row is object hash, version hash and info."""
+        for start in range(0, len(rows), REFRESH_SLICE):
+            part = rows[start : start + REFRESH_SLICE]
+            values = self._index.values([entries.info_key(oh) for oh, _, _ in part])
+            items = [
+                (entries.info_key(row[0]), fresh)
+                for row, value in zip(part, values, strict=True)
+                if value is not None and (fresh := self._refreshed(row, value, validated_s)) is not None
+            ]
+            if items:
+                self._index.write(items)
+
+    def _refreshed(self, row: tuple[bytes, bytes, Info], value: bytes, validated_s: int) -> bytes | None:
+        oh, vh, info = row
+        if self._index.is_hidden(oh) or not _is_of(value, vh):
+            return None
+        entry = self._index.entry(value)
+        if entry is None or entry.info.modified_s != info.modified_s or entry.validated_s >= validated_s:
+            return None
+        return self._index.pack(replace(entry, validated_s=validated_s))
+
+    def damaged(self, key: bytes, segment: int, record_offset: int) -> None:
+        """Drops the entry of a record that is not what it should be, if it still points there."""
+        value = self._index.value(key)
+        if value is not None and entries.lies_at(value, segment, record_offset) and self._index.write([(key, None)]):
+            self._lose(value)
+
+    def _lose(self, value: bytes) -> None:
+        spot = _spot(value)
+        segment = self._table.get(spot.segment) if spot is not None else None
+        if spot is not None and segment is not None:
+            self._table.lose(segment, min(spot.data_size, segment.live_bytes))
+
+
+def _is_of(value: bytes, vh: bytes) -> bool:
+    try:
+        return entries.vh_of(value) == vh
+    except EntryDamaged:
+        return False
+
+
+def _spot(value: bytes | None) -> Spot | None:
+    try:
+        return entries.unpack_spot(value) if value is not None else None
+    except EntryDamaged:
+        return None

@@ -1,0 +1,69 @@
+"""Names in the store: keyed hashes of objects and their contents, and the disk each of them lies on."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from gateway.model import Bucket, Key, Version
+
+NAME_SIZE = 16
+SLOT_COUNT = 16_384
+"""Slots of the table that maps hashes to disks; the first 14 bits of a hash choose one."""
+STRIPE_BLOCKS = 64
+"""Neighbouring pieces of a large object that lie on one disk."""
+NO_PURGE = bytes(4)
+"""The serial of the newest purge that matches; there are no purges yet."""
+
+
+def object_hash(secret: bytes, bucket: Bucket, key: Key) -> bytes:
+    """The name of an object.
+
+    Keyed with the store's secret, so nobody can craft two keys of one name.
+    """
+    return blake2b(NO_PURGE + bucket.encode() + b"\0" + key, digest_size=NAME_SIZE, key=secret).digest()
+
+
+def content_hash(secret: bytes, oh: bytes, version: Version) -> bytes:
+    """The name of one content of an object."""
+    return blake2b(oh + version, digest_size=NAME_SIZE, key=secret).digest()
+
+
+def draft_hash(secret: bytes, oh: bytes, op: bytes) -> bytes:
+    """The name of a draft; no version begins with a zero byte and 16 random ones."""
+    return blake2b(oh + b"\0" + op, digest_size=NAME_SIZE, key=secret).digest()
+
+
+def stripe_hash(secret: bytes, vh: bytes, number: int) -> bytes:
+    """What chooses the disk of a piece."""
+    stripe = (number // STRIPE_BLOCKS).to_bytes(4, "little")
+    return blake2b(vh + stripe, digest_size=NAME_SIZE, key=secret).digest()
+
+
+def slot_of(name: bytes) -> int:
+    """The slot of a hash."""
+    return name[0] << 6 | name[1] >> 2
+
+
+@dataclass(frozen=True, slots=True)
+class DiskWeight:
+    """A disk and its part: `weight_bytes` is what it could hold when it joined."""
+
+    uuid: str
+    weight_bytes: int
+
+
+def slots(disks: Sequence[DiskWeight]) -> list[int]:
+    """For each slot the index of its disk.
+
+    Weighted rendezvous: a disk that comes takes, and one that goes leaves, its own share and no other.
+    """
+    if len(disks) == 1:
+        return [0] * SLOT_COUNT
+    return [max(range(len(disks)), key=lambda disk: _score(disks[disk], slot)) for slot in range(SLOT_COUNT)]
+
+
+def _score(disk: DiskWeight, slot: int) -> float:
+    digest = blake2b(f"{disk.uuid}/{slot}".encode(), digest_size=8).digest()
+    chance = (int.from_bytes(digest, "little") + 1) / (2**64 + 2)
+    return -max(disk.weight_bytes, 1) / math.log(chance)

@@ -1,0 +1,97 @@
+"""Blocks on their way to the disk, and the segment that is being written."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gateway.model import Known
+from gateway.store import segments
+from gateway.store.disk import Buffer
+from gateway.store.entries import Spot
+from gateway.store.records import Layout, Record
+from gateway.store.table import VERIFIED, Segment
+from gateway.store.values import Content
+
+
+class Outcome(Enum):
+    """What became of a block that was to be kept."""
+
+    KEPT = "kept"
+    DROPPED = "dropped"
+    """Its object was forgotten or given another version meanwhile, or its caller left."""
+    REFUSED = "refused"
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A block on its way to the disk. `key` is its index key; `superseded`: drop it."""
+
+    content: Content
+    number: int
+    data: Buffer
+    known: Known | None
+    key: bytes
+    outcome: asyncio.Future[Outcome]
+    superseded: bool = False
+
+    @property
+    def is_unwanted(self) -> bool:
+        return self.superseded or self.outcome.done()
+
+
+@dataclass(slots=True, eq=False)
+class Written:
+    """A block and the record that it is."""
+
+    pending: Pending
+    record: Record
+    offset: int
+    layout: Layout
+    ordinal: int
+    header_crc: int = 0
+
+    def spot(self, segment: int) -> Spot:
+        """Where it lies."""
+        return Spot(
+            segment,
+            self.offset,
+            self.ordinal,
+            self.record.flags,
+            self.offset + self.layout.data_start,
+            self.layout.data_size,
+            self.record.expires_s,
+            self.header_crc,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class OpenSegment:
+    """The segment that is being written: where the next record goes, and the rows of its footer so far."""
+
+    segment: Segment
+    offset: int = segments.HEADER_SIZE
+    rows: bytearray = field(default_factory=bytearray)
+    data_bytes: int = 0
+    last_seq: int = 0
+    unsynced_bytes: int = 0
+    announced: bool = False
+    """The index has its entry."""
+
+    def add(self, batch: Sequence[Written]) -> None:
+        """Counts records that are written, in order."""
+        for written in batch:
+            shape, record = written.layout, written.record
+            self.rows += segments.row(written.offset, shape.data_size, record.flags, written.pending.key)
+            self.offset = written.offset + shape.size
+            self.data_bytes += shape.data_size
+            self.last_seq = record.seq
+        self.segment.marks += bytes((VERIFIED,)) * len(batch)
+
+    @property
+    def records(self) -> int:
+        return len(self.rows) // segments.ROW_SIZE
+
+    @property
+    def sums(self) -> segments.Sums:
+        return segments.Sums(self.records, self.data_bytes, self.last_seq)

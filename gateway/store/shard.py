@@ -1,0 +1,158 @@
+"""One disk of the store: finds and reads what lies on it, and hands the rest to its parts."""
+
+import asyncio
+import logging
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+from gateway.model import Known
+from gateway.store import entries, slices
+from gateway.store.disk import Buffer
+from gateway.store.entries import EntryDamaged, Spot
+from gateway.store.health import Health
+from gateway.store.index import Index
+from gateway.store.keeping import Keeping
+from gateway.store.records import RecordDamaged
+from gateway.store.site import Site
+from gateway.store.table import Segment, Segments
+from gateway.store.upkeep import Upkeep
+from gateway.store.values import Content, Place
+from gateway.store.writer import Writer
+
+STOP_S = 4.0
+"""Of the 5 s that a clean stop takes at most."""
+
+log = logging.getLogger(__name__)
+
+
+class Shard:
+    """Belongs to the event loop. `number` is its place among the shards of the store."""
+
+    def __init__(self, number: int, site: Site, index: Index, readers: Executor) -> None:
+        self.number = number
+        self.site = site
+        self.index = index
+        self._readers = readers
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-write")
+        self._tending = ThreadPoolExecutor(1, thread_name_prefix="store-tend")
+        self.table = Segments(site.files, site.geometry.open_files_max)
+        health = Health(site.directory)
+        self.upkeep = Upkeep(site, index, self.table, health, self._tending)
+        self.keeping = Keeping(site, index, self.table, health)
+        self.writer = Writer(site, self._writing, self.upkeep, health, self.keeping.found)
+        self.damaged = 0
+        self.at_rest = True
+
+    async def keep(self, content: Content, number: int, data: Buffer, known: Known | None, *, too_large: bool) -> bool:
+        """As `BlockStore.keep`. `too_large`: the object is one of those that are not kept."""
+        return await self.keeping.keep(None if too_large else self.writer, content, number, data, known)
+
+    def distrust(self) -> None:
+        """As `BlockStore.distrust`."""
+        if not self.index.distrust():
+            self.site.trust_nothing_at_next_start()
+
+    def whole(self, content: Content) -> Place | None:
+        """The place of the only block of a whole object."""
+        value = self.index.object_value(content.oh)
+        if value is None:
+            return None
+        try:
+            spot = entries.unpack_spot(value) if entries.vh_of(value) == content.vh else None
+        except EntryDamaged:
+            return None
+        return self._place(content, 0, spot) if spot is not None else None
+
+    def piece(self, content: Content, number: int, value: bytes | None) -> Place | None:
+        """The place of a piece, by what the index holds under its key."""
+        try:
+            spot = entries.unpack_spot(value) if value is not None else None
+        except EntryDamaged:
+            return None
+        return self._place(content, number, spot) if spot is not None else None
+
+    def _place(self, content: Content, number: int, spot: Spot) -> Place | None:
+        segment_id, record_offset, ordinal, _, data_offset, data_size, expires_s, header_crc = spot
+        segment = self.table.get(segment_id)
+        if segment is None or ordinal >= len(segment.marks):
+            return None
+        if not record_offset < data_offset < data_offset + data_size <= self.site.segment_size:
+            return None
+        if expires_s and expires_s <= self.site.clock.now_s():
+            return None
+        return Place(
+            content, number, self.number, segment_id, record_offset, ordinal, data_offset, data_size, header_crc
+        )
+
+    def read_now(self, place: Place, start: int, stop: int) -> memoryview | None:
+        """As `BlockStore.read_now`."""
+        segment = self.table.get(place.segment)
+        return slices.read_now(segment, place, start, stop) if segment is not None else None
+
+    async def read(self, place: Place, start: int, stop: int) -> memoryview | None:
+        """As `BlockStore.read`."""
+        segment = self.table.get(place.segment)
+        if segment is None or place.ordinal >= len(segment.marks):
+            return None
+        if whole := slices.worth_whole(segment, place, start, stop):
+            first, last = 0, place.data_size
+        else:
+            first, last = start, stop
+        try:
+            data = await self._read(segment, place, first, last)
+        except (RecordDamaged, OSError):
+            self.damaged += 1
+            self.keeping.damaged(_key(place), place.segment, place.record_offset)
+            return None
+        slices.count_hit(segment, place, verified=whole)
+        return data[start - first : stop - first]
+
+    async def _read(self, segment: Segment, place: Place, start: int, stop: int) -> memoryview:
+        files, loop = self.site.files, asyncio.get_running_loop()
+        self.table.used(segment)
+        reading: asyncio.Future[memoryview] | None = None
+        try:
+            if segment.fd < 0:
+                await self._opened(segment)
+            reading = loop.run_in_executor(self._readers, slices.read_checked, files, segment.fd, place, start, stop)
+            return await asyncio.shield(reading)
+        finally:
+            # Who asked may leave while the thread still reads: the descriptor must stay what it is until then.
+            if reading is None or reading.done():
+                self.table.released(segment)
+            else:
+                reading.add_done_callback(lambda _: self.table.released(segment))
+
+    async def _opened(self, segment: Segment) -> None:
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(self._readers, self.site.files.open, segment.path)
+        opening.add_done_callback(lambda done: self._take(segment, done))
+        await asyncio.shield(opening)
+
+    def _take(self, segment: Segment, opening: asyncio.Future[int]) -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            self.table.opened(segment, opening.result())
+
+    async def stop(self) -> None:
+        """Writes what waits and lets it outlive a loss of power, within `STOP_S`; `at_rest` says whether it did."""
+        self.at_rest = False
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.writer.drain()
+                await self.upkeep.settled()
+                loop = asyncio.get_running_loop()
+                self.at_rest = await loop.run_in_executor(self._tending, self.index.sync)
+        except TimeoutError:
+            log.warning("a disk of the store did not come to rest in time", extra={"path": self.site.directory})
+
+    def close(self) -> None:
+        """Frees what the system lent; what is not at rest stays as it is, as if the process was killed. Blocks."""
+        self._writing.shutdown(wait=self.at_rest, cancel_futures=True)
+        self._tending.shutdown(wait=self.at_rest, cancel_futures=True)
+        if self.at_rest:
+            self.table.close()
+            self.index.close()
+
+
+def _key(place: Place) -> bytes:
+    content = place.content
+    return entries.info_key(content.oh) if content.whole else entries.block_key(content.vh, place.number)

@@ -1,0 +1,131 @@
+"""The segments of a shard in memory: their marks, their descriptors, who reads them, and their end."""
+
+import asyncio
+from collections import OrderedDict
+from pathlib import Path
+
+from gateway.store.disk import Files
+from gateway.store.entries import SegmentEntry, State
+
+VERIFIED = 0x80
+"""The bit of a mark that says: checked or written by this process since it started."""
+HITS = 0x03
+"""The bits of a mark that count hits, up to 3."""
+
+
+class Segment:
+    """One segment file. `marks` has a byte per record, `readers` are threads that read it right now."""
+
+    __slots__ = ("doomed", "entry", "fd", "id", "live_bytes", "marks", "path", "readers", "unlinked")
+
+    def __init__(self, number: int, path: Path, entry: SegmentEntry) -> None:
+        self.id = number
+        self.path = path
+        self.entry = entry
+        self.fd = -1
+        self.readers = 0
+        self.doomed = False
+        self.unlinked = False
+        self.live_bytes = entry.sums.data_bytes
+        self.marks = bytearray(entry.sums.records)
+
+
+class Segments:
+    """All segments of a shard.
+
+    Belongs to the event loop; threads are given descriptors of segments in which they are counted as readers.
+    """
+
+    def __init__(self, files: Files, open_max: int) -> None:
+        self._files = files
+        self._open_max = open_max
+        self._by_id: dict[int, Segment] = {}
+        self._open: OrderedDict[int, Segment] = OrderedDict()
+        self.doomed = 0
+        """Segments that are unlinked, or about to be, and still take space."""
+        self.live_bytes = 0
+        self.changed = asyncio.Event()
+        """Set when space came back; cleared by who waits for that."""
+
+    @property
+    def count(self) -> int:
+        """How many take space."""
+        return len(self._by_id) + self.doomed
+
+    @property
+    def descriptors(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def add(self, segment: Segment) -> None:
+        self._by_id[segment.id] = segment
+        self.live_bytes += segment.live_bytes
+
+    def get(self, number: int) -> Segment | None:
+        return self._by_id.get(number)
+
+    def all(self) -> list[Segment]:
+        return list(self._by_id.values())
+
+    def opened(self, segment: Segment, fd: int) -> None:
+        """Takes the descriptor for a segment that had none, and closes the one longest unused above the bound."""
+        if segment.fd >= 0 or (segment.doomed and not segment.readers):
+            self._files.close(fd)  # two threads opened it at once, or it is gone
+            return
+        segment.fd = fd
+        self._open[segment.id] = segment
+        idle = next((other for other in self._open.values() if not other.readers and other is not segment), None)
+        if len(self._open) > self._open_max and idle is not None and idle.entry.state is not State.OPEN:
+            self._close(idle)
+
+    def used(self, segment: Segment) -> None:
+        """Somebody reads it: it is not the next to be closed."""
+        segment.readers += 1
+        if segment.fd >= 0:
+            self._open.move_to_end(segment.id)
+
+    def released(self, segment: Segment) -> None:
+        """The reader is done."""
+        segment.readers -= 1
+        self._free(segment)
+
+    def lose(self, segment: Segment, size: int) -> None:
+        """So many bytes of it can no longer be found."""
+        segment.live_bytes -= size
+        self.live_bytes -= size
+
+    def gain(self, segment: Segment, size: int) -> None:
+        """So many more bytes of it can be found."""
+        segment.live_bytes += size
+        self.live_bytes += size
+
+    def doom(self, segment: Segment) -> None:
+        """Nobody finds it any more. Its space counts until it has no name and no reader."""
+        del self._by_id[segment.id]
+        self.live_bytes -= segment.live_bytes
+        segment.doomed = True
+        self.doomed += 1
+
+    def unlinked(self, segment: Segment) -> None:
+        """Its name is gone."""
+        segment.unlinked = True
+        self._free(segment)
+
+    def _free(self, segment: Segment) -> None:
+        if not segment.unlinked or segment.readers:
+            return
+        if segment.fd >= 0:
+            self._close(segment)
+        self.doomed -= 1
+        self.changed.set()
+
+    def close(self) -> None:
+        """Closes every descriptor that no thread uses any more."""
+        for segment in list(self._open.values()):
+            if not segment.readers:
+                self._close(segment)
+
+    def _close(self, segment: Segment) -> None:
+        del self._open[segment.id]
+        self._files.close(segment.fd)
+        segment.fd = -1
