@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from random import SystemRandom
 
 import uvloop
@@ -20,6 +21,7 @@ from gateway.access.keys import Access
 from gateway.admin import AdminService, create
 from gateway.backends.open import Opener
 from gateway.budget import Budget
+from gateway.cache import Cache
 from gateway.clock import Clock, SystemClock
 from gateway.config import Address, Config, warnings_of
 from gateway.errors import ConfigInvalid
@@ -33,9 +35,14 @@ from gateway.server.door import Door, DoorLimits
 from gateway.server.listener import Listener, listen
 from gateway.server.tls import Certificate
 from gateway.settings import Settings
+from gateway.store.store import BlockStore
+from gateway.tasks import tasks_until_end
 
 HASHERS = 2
 """Threads that hash bodies; hashing holds the GIL only for moments, so more would only fight for cores."""
+FILLS_SHARE = 4
+"""One part in so many of `limits.transfer_memory` is for bytes on their way from backends, the rest for requests:
+readers that wait for a fill must not hold the memory that it waits for."""
 LAG_EVERY_S = 1.0
 EXPOSED_EVERY_S = 60.0
 ADMIN_STOP_GRACE_S = 1.0
@@ -95,11 +102,19 @@ class Node:
             stack.push_async_callback(mounts.close)
             hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="hasher")
             stack.callback(hashers.shutdown)
-            self._service = _service(config, settings, mounts, hashers, self._clock)
+            transfer_memory = int(config.limits.transfer_memory)
+            fills = Budget(transfer_memory // FILLS_SHARE)
+            requests = Budget(transfer_memory - fills.limit_bytes)
+            store = await stack.enter_async_context(BlockStore.open(config.store, self._clock))
+            tasks = await stack.enter_async_context(tasks_until_end())
+            cache = Cache(store, fills, self._clock, self.metrics, tasks)
+            parts = _Parts(settings, mounts, cache, requests, hashers)
+            self._service = _service(config, parts, self._clock)
             self._certificate = _certificate(config)
             memory = self.metrics.transfer_memory_bytes
-            memory.labels(state="limit").set(self._service.budget.limit_bytes)
-            memory.labels(state="used").set_function(lambda: self._service.budget.used_bytes)
+            memory.labels(state="limit").set(transfer_memory)
+            memory.labels(state="used").set_function(lambda: requests.used_bytes + fills.used_bytes)
+            _show_store(self.metrics, store)
             self._s3, self._admin = self._listening()
             yield
 
@@ -176,6 +191,7 @@ class Node:
         return AdminService(
             config=self._config,
             mounts=self._service.mounts,
+            cache=self._service.cache,
             access=self._service.access,
             verifier=self._service.verifier,
             metrics=self.metrics,
@@ -191,7 +207,25 @@ class Node:
             self.metrics.event_loop_lag_seconds.set(max(0.0, self._clock.monotonic_s() - before_s - LAG_EVERY_S))
 
 
-def _service(config: Config, settings: Settings, mounts: Mounts, hashers: ThreadPoolExecutor, clock: Clock) -> Service:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What requests work with."""
+
+    settings: Settings
+    mounts: Mounts
+    cache: Cache
+    budget: Budget
+    hashers: ThreadPoolExecutor
+
+
+def _show_store(metrics: Metrics, store: BlockStore) -> None:
+    metrics.cache_bytes.labels(pool="main").set_function(lambda: store.usage().live_bytes)
+    metrics.cache_capacity_bytes.labels(state="limit").set_function(lambda: store.usage().capacity_bytes)
+    metrics.cache_capacity_bytes.labels(state="used").set_function(lambda: store.usage().used_bytes)
+    metrics.cache_evicted_bytes.set_function(lambda: store.usage().evicted_bytes_total)
+
+
+def _service(config: Config, parts: _Parts, clock: Clock) -> Service:
     access = Access(config.access_key, config.policy, clock)
     rules = AuthRules(
         signature_v2=config.s3.signature_v2,
@@ -199,15 +233,16 @@ def _service(config: Config, settings: Settings, mounts: Mounts, hashers: Thread
         trusted_proxies=config.listen.trusted_proxies,
         domain=config.listen.domain,
     )
-    keys = [settings.identity.sealing_key]
+    keys = [parts.settings.identity.sealing_key]
     return Service(
-        mounts=mounts,
+        mounts=parts.mounts,
+        cache=parts.cache,
         access=access,
         verifier=Verifier(rules, access.secret_of),
         token_sealer=Sealer(keys, "list"),
         upload_sealer=Sealer(keys, "upload"),
-        budget=Budget(int(config.limits.transfer_memory)),
-        hashers=hashers,
+        budget=parts.budget,
+        hashers=parts.hashers,
         node_name=config.node.name,
         region=config.s3.region,
         domain=config.listen.domain,

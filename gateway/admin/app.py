@@ -4,6 +4,8 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from gateway import __version__
+from gateway.admin import explain
+from gateway.admin.explain import Explained
 from gateway.admin.gate import READ, requires
 from gateway.admin.page import page_of
 from gateway.admin.service import AdminService
@@ -42,6 +44,11 @@ def create(service: AdminService) -> FastAPI:
     async def status() -> Status:
         """The node, its mounts and whether they can be reached."""
         return await collect(service)
+
+    @app.get("/api/v1/explain", dependencies=[may_read], tags=["objects"])
+    async def explain_object(uri: str) -> Explained:
+        """What this node's cache holds of the object `s3://bucket/key`, and why the last read missed."""
+        return explain.collect(service, uri)
 
     @app.get("/api/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

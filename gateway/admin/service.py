@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.access.keys import Access
+from gateway.cache import Cache
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.metrics import Metrics
@@ -21,6 +22,7 @@ class AdminService:
 
     config: Config
     mounts: Mounts
+    cache: Cache
     access: Access
     verifier: Verifier
     metrics: Metrics

@@ -21,7 +21,7 @@ PARTS_MAX_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Stretch:
     """The bytes [start, stop) of a version are the draft `op`, whole."""
 
     start: int
@@ -41,7 +41,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    sources: tuple[Source, ...]
+    sources: tuple[Stretch, ...]
     since_s: float
 
 
@@ -52,7 +52,7 @@ class DraftMap:
         self._versions: OrderedDict[tuple[Bucket, Key, Version], _Remembered] = OrderedDict()
         self._count = 0
 
-    def remember(self, bucket: Bucket, key: Key, version: Version, sources: Sequence[Source], now_s: float) -> None:
+    def remember(self, bucket: Bucket, key: Key, version: Version, sources: Sequence[Stretch], now_s: float) -> None:
         """The sources lie in order, do not overlap and are not empty; between them may be bytes that no draft holds."""
         name = (bucket, key, version)
         self._drop(name)
@@ -89,7 +89,7 @@ class DraftMap:
             self._count -= len(dropped.sources)
 
 
-def _cuts(source: Source, start: int, stop: int) -> Iterator[Cut]:
+def _cuts(source: Stretch, start: int, stop: int) -> Iterator[Cut]:
     """The bytes [start, stop) of the version, all of which lie in the source."""
     at, end = start - source.start, stop - source.start
     while at < end:
@@ -132,14 +132,14 @@ class PartDrafts:
         while self._count > PARTS_MAX or self._oldest_is_over(now_s):
             self.drop(next(iter(self._uploads)))
 
-    def sources(self, upload: str, parts: Sequence[tuple[int, ETag]], sizes: Mapping[int, int]) -> list[Source] | None:
+    def sources(self, upload: str, parts: Sequence[tuple[int, ETag]], sizes: Mapping[int, int]) -> list[Stretch] | None:
         """Where the drafts lie in the object that these parts make, in this order.
 
         `sizes` are those of parts, by number, as far as the caller knows them. A part whose draft is not known
         is left out; None if its size is not known either, so that nobody knows where the next one starts.
         """
         entry = self._uploads.get(upload, _Upload())
-        sources: list[Source] = []
+        sources: list[Stretch] = []
         at = 0
         for number, etag in parts:
             draft = entry.parts.get((number, etag))
@@ -147,7 +147,7 @@ class PartDrafts:
             if size is None:
                 return None
             if draft is not None and draft.size == size > 0:
-                sources.append(Source(at, at + size, draft.op))
+                sources.append(Stretch(at, at + size, draft.op))
             at += size
         return sources
 

@@ -62,6 +62,12 @@ def _doctor(options: Options) -> int:
     return doctor(options)
 
 
+def _explain(options: Options) -> int:
+    from gateway.cli.explain import explain
+
+    return explain(options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="forebay",
@@ -71,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"forebay {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    config, local, sets, endpoint, as_json, file = (argparse.ArgumentParser(add_help=False) for _ in range(6))
+    config, local, sets, endpoint, as_json, file, uri = (argparse.ArgumentParser(add_help=False) for _ in range(7))
     config.add_argument("--config", type=Path, metavar="FILE", help="the configuration, a TOML file")
     local.add_argument(
         "--local", type=Path, metavar="DIR", help="without a configuration: serve DIR as a bucket named after it"
@@ -87,10 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     endpoint.add_argument("--endpoint", metavar="URL", help="the node's admin port, like http://127.0.0.1:9001")
     as_json.add_argument("--json", dest="as_json", action="store_true", help="print JSON for programs")
     file.add_argument("config", type=Path, metavar="FILE", help="the configuration, a TOML file")
+    uri.add_argument("uri", metavar="s3://BUCKET/KEY", help="an object, its key percent-encoded where a shell needs it")
     for name, work, does, options in (
         ("serve", _serve, "run a node until SIGTERM", [config, local, sets]),
         ("check-config", _check_config, "name every problem of a configuration with its line", [file]),
         ("status", _status, "show a running node and its buckets", [endpoint, config, as_json]),
+        ("explain", _explain, "tell what a node's cache holds of an object, and why", [uri, endpoint, config, as_json]),
         ("doctor", _doctor, "look for what keeps a node from working, and say what to do", [config, sets, as_json]),
     ):
         command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.", parents=options)

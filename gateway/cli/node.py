@@ -4,7 +4,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
@@ -103,4 +103,4 @@ def _proof(environ: Mapping[str, str], config: Config | None) -> Secret | Creden
 def _signed(endpoint: str, path: str, credentials: Credentials) -> Mapping[str, str]:
     target = urlsplit(endpoint + path)
     signer = Signer(credentials.key_id, credentials.secret.reveal(), region="us-east-1")
-    return sign(Request("GET", target.path, (), {"host": target.netloc}), signer, time.time())
+    return sign(Request("GET", target.path, parse_qsl(target.query), {"host": target.netloc}), signer, time.time())

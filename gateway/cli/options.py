@@ -15,3 +15,4 @@ class Options:
     sets: Sequence[str] = ()
     endpoint: str | None = None
     as_json: bool = False
+    uri: str = ""

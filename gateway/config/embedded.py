@@ -28,11 +28,12 @@ def embedded_default(
     environ = environ or {}
     data_dir = Path(override_of("node.data_dir", environ, sets) or data_dir).absolute()
     credentials = ensure_credentials(data_dir / FILE_NAME)
-    mount: dict[str, Toml] = {"bucket": "demo", "backend": "local", "uri": str(data_dir / "demo")}
+    mount: dict[str, Toml] = {"bucket": "demo", "backend": "local", "uri": str(data_dir / "demo"), "admission": "auto"}
     if local is not None:
-        mount |= {"bucket": bucket_name_of(local), "uri": str(local.absolute())}
+        mount = {"bucket": bucket_name_of(local), "backend": "local", "uri": str(local.absolute())}
     tables: dict[str, Toml] = {
         "node": {"data_dir": str(data_dir)},
+        "store": {"paths": [str(data_dir / "store")]},
         "access_key": [{"id": credentials.key_id, "secret": credentials.secret.reveal(), "policy": ["all"]}],
         "policy": {"all": {"statement": [{"effect": "Allow", "action": ["*", "admin:*"], "resource": ["*"]}]}},
         "new_buckets": {"backend": "local", "uri": str(data_dir / "buckets"), "options": {"keys": "escape"}},

@@ -1,7 +1,8 @@
 """What a commit must hold and what it stores: conditions and capabilities of writes, copies and uploads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 
 from gateway.backends.base import Backend, Capabilities, Conditional
 from gateway.errors import ConditionFailed, Conflict, ObjectMissing, Unsupported
@@ -10,6 +11,11 @@ from gateway.s3 import checksums
 from gateway.s3.conditions import needs_current, write_condition
 from gateway.s3.guards import WriteConditions
 from gateway.s3.headers import quoted
+
+_CREATES = attrgetter("conditional_create")
+_REPLACES = attrgetter("conditional_replace")
+_COMPLETES = attrgetter("conditional_complete")
+_DELETES = attrgetter("conditional_delete")
 
 
 async def commit_condition(backend: Backend, key: Key, conditions: WriteConditions) -> Condition:
@@ -27,12 +33,23 @@ async def current_info(backend: Backend, key: Key) -> Info | None:
         return None
 
 
-def check_condition_kept(condition: Condition, create: Conditional, replace: Conditional) -> None:
-    """Raises Unsupported for a condition that the store cannot hold at its commit."""
-    if isinstance(condition, IfAbsent) and create is Conditional.NO:
+async def check_condition_kept(backend: Backend, condition: Condition, *, completes: bool = False) -> None:
+    """Raises Unsupported for a condition that the store cannot hold at its commit; `completes`: that of an upload."""
+    if isinstance(condition, IfAbsent) and await _is_refused(backend, _CREATES if not completes else _COMPLETES):
         raise Unsupported("The store behind this bucket cannot hold If-None-Match.", Header="If-None-Match")
-    if isinstance(condition, IfVersion) and replace is Conditional.NO:
+    if isinstance(condition, IfVersion) and await _is_refused(backend, _REPLACES if not completes else _COMPLETES):
         raise Unsupported("The store behind this bucket cannot hold If-Match.", Header="If-Match")
+
+
+async def check_pinned_delete_kept(backend: Backend) -> None:
+    """Raises Unsupported where the store cannot hold conditions of a delete."""
+    if await _is_refused(backend, _DELETES):
+        raise Unsupported("The store behind this bucket cannot hold conditions of a delete.")
+
+
+async def _is_refused(backend: Backend, kind: Callable[[Capabilities], Conditional]) -> bool:
+    # A store over a network is asked what it really holds when that matters for the first time.
+    return kind(backend.capabilities) is Conditional.NO and kind(await backend.probe()) is Conditional.NO
 
 
 def check_tags_kept(tags: Tags, capabilities: Capabilities) -> None:

@@ -37,7 +37,7 @@ async def complete(service: Service, call: Call, mount: Mount, operation: Comple
 
     async def work() -> Answer:
         with absence_hidden(service, call, mount.bucket):
-            info = await _joined(mount.backend, upload, claimed, operation)
+            info = await _joined(service, mount, upload, claimed, operation)
         location = location_of(service, call)
         document = multipart.complete_result(location, operation.bucket, operation.key, info.etag, info.checksum)
         return Answer(200, [XML_TYPE], document)
@@ -51,27 +51,33 @@ def location_of(service: Service, call: Call) -> str:
     return f"{scheme}://{call.target.host.decode('latin-1')}{call.target.path.decode('latin-1')}"
 
 
-async def _joined(backend: Backend, upload: UploadId, claimed: list[Part], operation: CompleteMultipartUpload) -> Info:
+async def _joined(
+    service: Service, mount: Mount, upload: UploadId, claimed: list[Part], operation: CompleteMultipartUpload
+) -> Info:
     try:
-        return await _commit(backend, upload, claimed, operation)
+        return await _commit(service, mount, upload, claimed, operation)
     except UploadMissing:
         pass
     except ConditionFailed:
         # The same request, sent again while it was still at work, would fail on its own success.
-        if await _is_open(backend, upload):
+        if await _is_open(mount.backend, upload):
             raise
     # Only an upload that was completed with these very parts answers now.
-    return await backend.complete_upload(upload, claimed, Completion())
+    return await service.cache.complete_upload(mount, upload, claimed, Completion(), {})
 
 
-async def _commit(backend: Backend, upload: UploadId, claimed: list[Part], operation: CompleteMultipartUpload) -> Info:
+async def _commit(
+    service: Service, mount: Mount, upload: UploadId, claimed: list[Part], operation: CompleteMultipartUpload
+) -> Info:
+    backend = mount.backend
     standing = await _standing(backend, upload)
     checksum = _whole_checksum(standing, claimed, operation)
     condition = await commit_condition(backend, operation.key, operation.conditions)
-    conditional = backend.capabilities.conditional_complete
-    check_condition_kept(condition, conditional, conditional)
+    await check_condition_kept(backend, condition, completes=True)
+    sizes = {part.number: part.size for part in standing.parts.values()}
     with race_told(operation.conditions):
-        return await backend.complete_upload(upload, claimed, Completion(condition, operation.size, checksum))
+        completion = Completion(condition, operation.size, checksum)
+        return await service.cache.complete_upload(mount, upload, claimed, completion, sizes)
 
 
 async def _standing(backend: Backend, upload: UploadId) -> Standing:

@@ -97,14 +97,14 @@ async def _write(service: Service, found: Found, mount: Mount, operation: CopyOb
     backend = mount.backend
     same_store = found.mount.backend is backend and found.info.size <= backend.capabilities.server_copy_max
     if same_store and _has(found.info.checksum, operation.checksum):
-        return await backend.copy(found.key, found.info.version, operation.key, spec)
+        return await service.cache.copy(mount, found.key, found.info.version, operation.key, spec)
     compute = operation.checksum or found.info.checksum
     return await pass_through(
         service,
         found,
         Span(0, found.info.size),
         None if compute is None else compute.algorithm,
-        lambda body: backend.write(operation.key, body, spec),
+        lambda body: service.cache.write(mount, operation.key, body, spec),
     )
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from gateway.access.callers import Caller
 from gateway.access.facts import ACL
-from gateway.backends.base import Backend, Completion, Part, WriteSpec
+from gateway.backends.base import Completion, Part, WriteSpec
 from gateway.errors import RequestTimeout, Unsupported
 from gateway.handlers.bodies import Held, judge
 from gateway.handlers.call import XML_TYPE, Answer, Call
@@ -17,6 +17,7 @@ from gateway.handlers.permission import Wish, check_writable, require, served_mo
 from gateway.handlers.service import Service
 from gateway.handlers.writes import write_spec
 from gateway.model import MIB, Checksum, Info, Key
+from gateway.mounts import Mount
 from gateway.s3 import payload
 from gateway.s3.auth import client_address, scheme_of
 from gateway.s3.documents import post_response
@@ -136,7 +137,7 @@ async def post_object(service: Service, call: Call, operation: PostObject) -> An
     spec = await write_spec(service, call, mount, form.key, read_stored(form.sent), conditions)
     async with service.memory(FORM_MEMORY):
         with race_told(conditions):
-            info = await _store(mount.backend, form.key, File(source, form, service), spec)
+            info = await _store(service, mount, form.key, File(source, form, service), spec)
     return _answer(service, call, operation, form, info)
 
 
@@ -164,19 +165,23 @@ def _checked(service: Service, call: Call, operation: PostObject, fields: Mappin
     return Form(fields, key, sent, SizeRange(allowed.size_min, min(allowed.size_max, OBJECT_SIZE_MAX)))
 
 
-async def _store(backend: Backend, key: Key, file: File, spec: WriteSpec) -> Info:
+async def _store(service: Service, mount: Mount, key: Key, file: File, spec: WriteSpec) -> Info:
+    cache = service.cache
     data = await file.take(PART_SIZE)
     if file.ended:
-        return await backend.write(key, Held(data, file.checksum), spec)
-    upload = await backend.begin_upload(key, spec)
+        return await cache.write(mount, key, Held(data, file.checksum), spec)
+    upload = await mount.backend.begin_upload(key, spec)
     try:
         parts: list[Part] = []
         while data:
-            parts.append(await backend.write_part(upload, len(parts) + 1, Held(data, None)))
+            parts.append(await cache.write_part(mount, upload, len(parts) + 1, Held(data, None)))
             data = await file.take(PART_SIZE)
-        return await backend.complete_upload(upload, parts, Completion(spec.condition, checksum=file.checksum))
+        sizes = {part.number: part.size for part in parts if part.size}
+        return await cache.complete_upload(
+            mount, upload, parts, Completion(spec.condition, checksum=file.checksum), sizes
+        )
     except BaseException:
-        await backend.abort_upload(upload)
+        await cache.abort_upload(mount, upload)
         raise
 
 

@@ -18,7 +18,7 @@ async def list_objects(service: Service, mount: Mount, operation: ListObjects) -
     if cut.start_after and not mount.backend.capabilities.start_after:
         raise Unsupported("The store behind this bucket cannot list from a given key on.")
     # A page of no items is not truncated, whatever there is.
-    page = await mount.backend.list(_query(operation, cut)) if operation.keys_max else EMPTY
+    page = await service.cache.list(mount, _query(operation, cut)) if operation.keys_max else EMPTY
     body = listing.list_document(operation, _shown(service, mount, operation, page), owner_of(mount.owner))
     return Answer(200, [XML_TYPE, ("x-amz-bucket-region", service.region)], body)
 

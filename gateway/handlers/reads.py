@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from gateway.backends.base import Backend, Reading
-from gateway.errors import ConditionFailed, SpanOutside, VersionChanged, VersionMissing
+from gateway.cache import Demand, View, Want
+from gateway.cache.words import Source
+from gateway.errors import ConditionFailed, VersionChanged, VersionMissing
 from gateway.handlers.call import Answer, Call
 from gateway.handlers.permission import absence_hidden
 from gateway.handlers.service import Service
@@ -22,6 +23,7 @@ WHOLE_BODY_MAX = MIB
 CHANGES_MAX = 3
 """How often a read starts again because the object changed between its info and its bytes."""
 NULL_VERSION = "null"
+STALE_WARNING = '110 - "Response is Stale"'
 END = 2**63 - 1
 """Beyond every object: the stop of a span whose end is not known."""
 
@@ -40,11 +42,12 @@ async def get_object(service: Service, call: Call, mount: Mount, operation: GetO
     check_version_id(spec.version_id)
     async with AsyncExitStack() as held:
         await held.enter_async_context(service.memory(MIB))
-        stream = await held.enter_async_context(AsyncExitStack())
         with absence_hidden(service, call, mount.bucket):
-            answer = await _open(stream, mount.backend, operation.key, spec)
+            answer, view = await _opened(service, mount, operation.key, spec)
         if answer.stream is None:
-            await stream.aclose()
+            await view.aclose()
+        else:
+            held.push_async_exit(view)
         answer.held = held.pop_all()
     return answer
 
@@ -53,11 +56,13 @@ async def head_object(service: Service, call: Call, mount: Mount, operation: Hea
     """The head that GetObject would send."""
     spec = operation.spec
     check_version_id(spec.version_id)
+    complete = spec.with_checksum and spec.range is None
     with absence_hidden(service, call, mount.bucket):
-        info = await mount.backend.stat(operation.key)
-    if _is_unmodified(spec, info):
-        return _not_modified(info)
-    return _head(spec, info, _select(spec, info))
+        head = await service.cache.head(mount, operation.key, _demand(spec), complete=complete)
+    said = _cache_fields(head.source, head.age_s, is_stale=head.is_stale)
+    if _is_unmodified(spec, head.info):
+        return _not_modified(head.info, head.source, said)
+    return _head(spec, head.info, _select(spec, head.info), head.source, said)
 
 
 def check_version_id(version_id: str | None) -> None:
@@ -66,36 +71,32 @@ def check_version_id(version_id: str | None) -> None:
         raise VersionMissing(VersionId=version_id)
 
 
-async def _open(stream: AsyncExitStack, backend: Backend, key: Key, spec: ReadSpec) -> Answer:
-    if not _wants_info_first(spec):
-        guess = _guessed_span(spec)
-        try:
-            reading = await stream.enter_async_context(backend.read(key, guess, None))
-        except SpanOutside:
-            # Conditions come before the range, so the info is needed to say what is wrong.
-            pass
-        else:
-            if _is_unmodified(spec, reading.info):
-                return _not_modified(reading.info)
-            return await _answer(spec, reading)
-    return await _open_pinned(stream, backend, key, spec)
-
-
-async def _open_pinned(stream: AsyncExitStack, backend: Backend, key: Key, spec: ReadSpec) -> Answer:
+async def _opened(service: Service, mount: Mount, key: Key, spec: ReadSpec) -> tuple[Answer, AsyncExitStack]:
+    """The answer, and what it reads from, to be closed when it is sent."""
+    info_first = _wants_info_first(spec)
+    want = Want(
+        span=None if info_first else _guessed_span(spec),
+        info_first=info_first,
+        complete=spec.with_checksum and spec.range is None,
+        demand=_demand(spec),
+    )
     changes = 0
     while True:
-        info = await backend.stat(key)
-        if _is_unmodified(spec, info):
-            return _not_modified(info)
-        selection = _select(spec, info)
-        try:
-            reading = await stream.enter_async_context(backend.read(key, selection.span, info.version))
-        except VersionChanged:
-            changes += 1
-            if changes == CHANGES_MAX:
-                raise
-        else:
-            return await _answer(spec, reading)
+        async with AsyncExitStack() as opened:
+            view = await opened.enter_async_context(service.cache.open(mount, key, want))
+            try:
+                return await _answer(spec, view), opened.pop_all()
+            except VersionChanged:
+                # It was replaced between its info and its first bytes, of which none was sent.
+                changes += 1
+                if changes == CHANGES_MAX:
+                    raise
+
+
+def _demand(spec: ReadSpec) -> Demand:
+    if spec.bypass:
+        return Demand.BYPASS
+    return Demand.REVALIDATE if spec.revalidate else Demand.NORMAL
 
 
 def _wants_info_first(spec: ReadSpec) -> bool:
@@ -142,35 +143,56 @@ def _select(spec: ReadSpec, info: Info) -> Selection:
     return Selection(span_of(spec.range, info.size))
 
 
-async def _answer(spec: ReadSpec, reading: Reading) -> Answer:
-    info = reading.info
+async def _answer(spec: ReadSpec, view: View) -> Answer:
+    info = view.info
+    if _is_unmodified(spec, info):
+        source = view.source(None)
+        return _not_modified(info, source, _cache_fields(source, view.age_s, is_stale=view.is_stale))
     selection = _select(spec, info)
-    answer = _head(spec, info, selection)
-    size = info.size if selection.span is None else selection.span.size
-    if size <= WHOLE_BODY_MAX:
-        answer.body = await _collected(reading.pieces())
-        answer.size = None
+    span = selection.span or Span(0, info.size)
+    pieces = view.pieces(span, whole=selection.span is None)
+    if span.size <= WHOLE_BODY_MAX:
+        body, first = await _collected(pieces), None
     else:
-        answer.stream = reading.pieces()
+        # The first piece is waited for, so that a failure before it is still a proper answer.
+        body, first = b"", await anext(pieces)
+    source = view.source(span)
+    answer = _head(spec, info, selection, source, _cache_fields(source, view.age_s, is_stale=view.is_stale))
+    if first is None:
+        answer.body, answer.size = body, None
+    else:
+        answer.stream = _with_first(first, pieces)
     return answer
 
 
-def _head(spec: ReadSpec, info: Info, selection: Selection) -> Answer:
+async def _with_first(
+    first: bytes | memoryview, pieces: AsyncIterator[bytes | memoryview]
+) -> AsyncIterator[bytes | memoryview]:
+    yield first
+    async for piece in pieces:
+        yield piece
+
+
+def _cache_fields(source: Source, age_s: int, *, is_stale: bool) -> list[tuple[str, str]]:
+    fields = [("x-cache", source.value), ("age", str(age_s))]
+    return [*fields, ("warning", STALE_WARNING)] if is_stale else fields
+
+
+def _head(spec: ReadSpec, info: Info, selection: Selection, source: Source, said: list[tuple[str, str]]) -> Answer:
     fields = object_fields(info, spec.overrides)
-    fields += [("x-cache", "bypass"), ("age", "0")]
+    fields += said
     if selection.part_count:
         fields.append(("x-amz-mp-parts-count", str(selection.part_count)))
     if selection.span is not None:
         fields.append(("content-range", content_range(selection.span, info.size)))
-        return Answer(206, fields, size=selection.span.size, cache="bypass")
+        return Answer(206, fields, size=selection.span.size, cache=source.value)
     if spec.with_checksum and info.checksum is not None:
         fields += checksums.wire(info.checksum, with_type=True)
-    return Answer(200, fields, size=info.size, cache="bypass")
+    return Answer(200, fields, size=info.size, cache=source.value)
 
 
-def _not_modified(info: Info) -> Answer:
-    fields = [*not_modified_fields(info), ("x-cache", "bypass"), ("age", "0")]
-    return Answer(304, fields, cache="bypass")
+def _not_modified(info: Info, source: Source, said: list[tuple[str, str]]) -> Answer:
+    return Answer(304, [*not_modified_fields(info), *said], cache=source.value)
 
 
 async def _collected(pieces: AsyncIterator[bytes | memoryview]) -> bytes:

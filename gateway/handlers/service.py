@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.access.keys import Access
 from gateway.budget import Budget
+from gateway.cache import Cache
 from gateway.mounts import Mounts
 from gateway.s3.auth import Verifier
 from gateway.s3.seal import Sealer
@@ -25,6 +26,7 @@ class Service:
     """
 
     mounts: Mounts
+    cache: Cache
     access: Access
     verifier: Verifier
     token_sealer: Sealer

@@ -44,7 +44,7 @@ async def upload_part(service: Service, call: Call, mount: Mount, operation: Upl
     size_max = min(OBJECT_SIZE_MAX, mount.backend.capabilities.part_max)
     compute = None if spec.checksum is None else spec.checksum.algorithm
     async with receive(service, call, size_max=size_max, compute=compute) as body:
-        part = await mount.backend.write_part(upload, operation.number, body)
+        part = await service.cache.write_part(mount, upload, operation.number, body)
     return Answer(200, [("etag", quoted(part.etag)), *_checksum_fields(part.checksum)])
 
 
@@ -58,7 +58,7 @@ async def upload_part_copy(service: Service, call: Call, mount: Mount, operation
 
 async def abort(service: Service, mount: Mount, operation: AbortMultipartUpload) -> Answer:
     """Ends an upload; nothing of it remains."""
-    await mount.backend.abort_upload(open_upload(service, mount, operation.key, operation.upload_id))
+    await service.cache.abort_upload(mount, open_upload(service, mount, operation.key, operation.upload_id))
     return Answer(204)
 
 
@@ -99,7 +99,7 @@ async def _copy_part(
             found,
             span,
             None if spec is None else spec.algorithm,
-            lambda body: mount.backend.write_part(upload, operation.number, body),
+            lambda body: service.cache.write_part(mount, upload, operation.number, body),
         )
     body = copy_part_result(part.etag, part.modified_s, part.checksum)
     return Answer(200, [XML_TYPE], body)

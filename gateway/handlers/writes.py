@@ -1,11 +1,12 @@
 """PutObject, DeleteObject and DeleteObjects."""
 
-from gateway.backends.base import Conditional, WriteSpec
-from gateway.errors import AccessRefused, GatewayError, RequestInvalid, Unsupported
+from gateway.backends.base import WriteSpec
+from gateway.errors import AccessRefused, GatewayError, RequestInvalid
 from gateway.handlers.bodies import read_document, receive, understood
 from gateway.handlers.call import XML_TYPE, Answer, Call
 from gateway.handlers.commits import (
     check_condition_kept,
+    check_pinned_delete_kept,
     check_tags_kept,
     commit_condition,
     current_info,
@@ -30,7 +31,7 @@ async def put_object(service: Service, call: Call, mount: Mount, operation: PutO
     size_max = min(OBJECT_SIZE_MAX, mount.backend.capabilities.object_max)
     async with receive(service, call, size_max=size_max) as body:
         with race_told(operation.conditions):
-            info = await mount.backend.write(operation.key, body, spec)
+            info = await service.cache.write(mount, operation.key, body, spec)
     return Answer(200, written_fields(info))
 
 
@@ -38,7 +39,7 @@ async def delete_object(service: Service, call: Call, mount: Mount, operation: D
     """Deletes the object if it is there. A version that does not exist cannot be deleted, and that is no error."""
     if operation.version_id in (None, NULL_VERSION):
         with absence_hidden(service, call, mount.bucket):
-            await _delete(mount, operation.key, operation.conditions)
+            await _delete(service, mount, operation.key, operation.conditions)
     return Answer(204)
 
 
@@ -56,7 +57,7 @@ async def delete_objects(service: Service, call: Call, mount: Mount) -> Answer:
     batch_max = mount.backend.capabilities.delete_batch_max
     for start in range(0, len(plain), batch_max):
         batch = plain[start : start + batch_max]
-        outcomes = await mount.backend.delete_batch([request.deletions[at].key for at in batch])
+        outcomes = await service.cache.delete_batch(mount, [request.deletions[at].key for at in batch])
         for at, outcome in zip(batch, outcomes, strict=True):
             errors[at] = outcome
     return Answer(200, [XML_TYPE], delete_result(request, errors))
@@ -71,7 +72,7 @@ async def write_spec(
     check_tags_kept(tags, capabilities)
     with absence_hidden(service, call, mount.bucket):
         condition = await commit_condition(mount.backend, key, conditions)
-    check_condition_kept(condition, capabilities.conditional_create, capabilities.conditional_replace)
+    await check_condition_kept(mount.backend, condition)
     return WriteSpec(wanted.content, wanted.metadata, tags, condition)
 
 
@@ -90,19 +91,18 @@ async def _conditional_outcome(service: Service, call: Call, mount: Mount, delet
         return None
     try:
         with absence_hidden(service, call, mount.bucket):
-            await _delete(mount, deletion.key, deletion.conditions)
+            await _delete(service, mount, deletion.key, deletion.conditions)
     except GatewayError as error:
         return error
     return None
 
 
-async def _delete(mount: Mount, key: Key, conditions: DeleteConditions) -> None:
+async def _delete(service: Service, mount: Mount, key: Key, conditions: DeleteConditions) -> None:
     pin = None
     if needs_current(conditions):
         pin = delete_pin(conditions, await current_info(mount.backend, key))
         if pin is None:
             # Nothing is there, and the conditions hold for that: what comes in between is not ours to delete.
             return
-        if mount.backend.capabilities.conditional_delete is Conditional.NO:
-            raise Unsupported("The store behind this bucket cannot hold conditions of a delete.")
-    await mount.backend.delete(key, pin)
+        await check_pinned_delete_kept(mount.backend)
+    await service.cache.delete(mount, key, pin)

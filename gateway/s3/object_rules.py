@@ -73,6 +73,7 @@ def _read_spec(request: Request) -> ReadSpec:
     range_text, number = sent.text("range"), part_number(parameters)
     if range_text is not None and number is not None:
         raise RequestInvalid("Cannot specify both Range header and partNumber query parameter")
+    cache_control = {word.strip().lower() for word in (sent.text("cache-control") or "").split(",")}
     return ReadSpec(
         version_id=_version_id(parameters),
         range=None if range_text is None else parse_range(range_text),
@@ -81,6 +82,8 @@ def _read_spec(request: Request) -> ReadSpec:
         conditions=read_conditions(sent),
         overrides=_overrides(parameters),
         with_checksum=(sent.text("x-amz-checksum-mode") or "").lower() == "enabled",
+        revalidate="no-cache" in cache_control,
+        bypass="no-store" in cache_control,
     )
 
 

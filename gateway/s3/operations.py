@@ -50,7 +50,8 @@ class ReadSpec:
     """How GET or HEAD wants an object.
 
     `if_range` is a tag, or a date in unix seconds. `overrides` are response headers by their names,
-    which replace the stored ones in 200 and 206.
+    which replace the stored ones in 200 and 206. `revalidate` and `bypass` are what Cache-Control
+    asks of the gateway: to ask the backend first, or to leave its cache alone.
     """
 
     version_id: str | None = None
@@ -60,6 +61,8 @@ class ReadSpec:
     conditions: ReadConditions = ReadConditions()
     overrides: tuple[tuple[str, str], ...] = ()
     with_checksum: bool = False
+    revalidate: bool = False
+    bypass: bool = False
 
 
 class ListStyle(Enum):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,12 +13,17 @@ from gateway.access.keys import Access
 from gateway.admin import AdminService, create
 from gateway.backends.open import Opener
 from gateway.backends.signing import Request, Signer, sign
+from gateway.budget import Budget
+from gateway.cache import Cache
 from gateway.clock import ManualClock
-from gateway.config import Config
+from gateway.config import Config, StoreConfig
 from gateway.metrics import Metrics
+from gateway.model import MIB
 from gateway.mounts import Mounts
 from gateway.s3.auth import AuthRules, Verifier
 from gateway.settings import Settings
+from gateway.store.store import BlockStore
+from gateway.tasks import tasks_until_end
 
 TOKEN = "a-token-of-some-length"
 SECRET = "secret-of-every-key"
@@ -84,9 +89,13 @@ async def _opened(directory: Path, config: Config) -> AsyncIterator[AdminNode]:
     await mounts.open()
     access = Access(config.access_key, config.policy, clock)
     node: AdminNode
+    parts = AsyncExitStack()
+    store = await parts.enter_async_context(BlockStore.open(StoreConfig(paths=(directory / "store",)), clock))
+    tasks = await parts.enter_async_context(tasks_until_end())
     service = AdminService(
         config=config,
         mounts=mounts,
+        cache=Cache(store, Budget(8 * MIB), clock, metrics, tasks),
         access=access,
         verifier=Verifier(AuthRules(), access.secret_of),
         metrics=metrics,
@@ -98,5 +107,6 @@ async def _opened(directory: Path, config: Config) -> AsyncIterator[AdminNode]:
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
         node = AdminNode(client, mounts, service.metrics, clock)
         yield node
+    await parts.aclose()
     await mounts.close()
     settings.close()

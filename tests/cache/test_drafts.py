@@ -13,7 +13,7 @@ from gateway.cache.drafts import (
     Cut,
     DraftMap,
     PartDrafts,
-    Source,
+    Stretch,
 )
 from gateway.model import BLOCK_SIZE, Bucket, ETag, Key, Span, Version
 
@@ -41,7 +41,7 @@ def etag(number: int) -> ETag:
     return ETag(f"etag{number}")
 
 
-def sent_parts(sent: list[Sent]) -> tuple[list[Source] | None, list[Span]]:
+def sent_parts(sent: list[Sent]) -> tuple[list[Stretch] | None, list[Span]]:
     """What is said of the parts, and where each truly lies."""
     drafts = PartDrafts()
     spans: list[Span] = []
@@ -63,7 +63,7 @@ def test_parts_lie_one_after_another_and_unknown_ones_are_left_out(sent: list[Se
         assert sources is None
         return
     kept = [(span, number) for number, span in enumerate(spans, 1) if sent[number - 1].is_kept and span.size]
-    assert sources == [Source(span.start, span.stop, op(number)) for span, number in kept]
+    assert sources == [Stretch(span.start, span.stop, op(number)) for span, number in kept]
 
 
 def bytes_of(cuts: tuple[Cut, ...], starts: dict[bytes, int]) -> list[tuple[int, int]]:
@@ -80,14 +80,14 @@ def bytes_of(cuts: tuple[Cut, ...], starts: dict[bytes, int]) -> list[tuple[int,
 
 
 @st.composite
-def laid_out(draw: st.DrawFn) -> tuple[list[Source], Span]:
+def laid_out(draw: st.DrawFn) -> tuple[list[Stretch], Span]:
     """Sources in order with holes between some, and a span somewhere about them."""
-    sources: list[Source] = []
+    sources: list[Stretch] = []
     at = 0
     for number, (hole, size) in enumerate(draw(st.lists(st.tuples(SIZES | st.just(0), SIZES), max_size=5))):
         at += hole
         if size:
-            sources.append(Source(at, at + size, op(number)))
+            sources.append(Stretch(at, at + size, op(number)))
         at += size
     edges = st.sampled_from([edge for source in sources for edge in (source.start, source.stop)] or [0])
     nearby = st.builds(lambda edge, offset: max(0, edge + offset), edges, st.integers(-1, 1)) | st.integers(0, at + 1)
@@ -97,7 +97,7 @@ def laid_out(draw: st.DrawFn) -> tuple[list[Source], Span]:
 
 @settings(max_examples=300)
 @given(layout=laid_out())
-def test_cuts_are_exactly_the_span_or_there_are_none(layout: tuple[list[Source], Span]) -> None:
+def test_cuts_are_exactly_the_span_or_there_are_none(layout: tuple[list[Stretch], Span]) -> None:
     sources, span = layout
     drafts = DraftMap()
     drafts.remember(BUCKET, KEY, VERSION, sources, 0.0)
@@ -116,7 +116,7 @@ def test_cuts_are_exactly_the_span_or_there_are_none(layout: tuple[list[Source],
 def test_a_block_across_two_parts_is_cut_from_both() -> None:
     drafts, half = DraftMap(), BLOCK_SIZE // 2
     first_size = 5 * BLOCK_SIZE + half
-    sources = [Source(0, first_size, op(1)), Source(first_size, first_size + BLOCK_SIZE, op(2))]
+    sources = [Stretch(0, first_size, op(1)), Stretch(first_size, first_size + BLOCK_SIZE, op(2))]
     drafts.remember(BUCKET, KEY, VERSION, sources, 0.0)
     block = Span(5 * BLOCK_SIZE, 6 * BLOCK_SIZE)
     assert drafts.cuts(BUCKET, KEY, VERSION, block, 0.0) == (Cut(op(1), 5, 0, half), Cut(op(2), 0, 0, half))
@@ -124,7 +124,7 @@ def test_a_block_across_two_parts_is_cut_from_both() -> None:
 
 def test_a_draft_belongs_to_one_version_of_one_object() -> None:
     drafts = DraftMap()
-    drafts.remember(BUCKET, KEY, VERSION, [Source(0, 5, op(1))], 0.0)
+    drafts.remember(BUCKET, KEY, VERSION, [Stretch(0, 5, op(1))], 0.0)
     assert drafts.cuts(BUCKET, KEY, VERSION, Span(0, 5), 0.0) == (Cut(op(1), 0, 0, 5),)
     for bucket, key, version in (
         (Bucket("other"), KEY, VERSION),
@@ -136,20 +136,20 @@ def test_a_draft_belongs_to_one_version_of_one_object() -> None:
 
 def test_the_same_version_written_again_lies_in_the_newer_draft() -> None:
     drafts = DraftMap()
-    drafts.remember(BUCKET, KEY, VERSION, [Source(0, 5, op(1))], 0.0)
-    drafts.remember(BUCKET, KEY, VERSION, [Source(0, 5, op(2))], 1.0)
+    drafts.remember(BUCKET, KEY, VERSION, [Stretch(0, 5, op(1))], 0.0)
+    drafts.remember(BUCKET, KEY, VERSION, [Stretch(0, 5, op(2))], 1.0)
     assert drafts.cuts(BUCKET, KEY, VERSION, Span(1, 2), 1.0) == (Cut(op(2), 0, 1, 2),)
 
 
 def test_sources_are_forgotten_after_their_time() -> None:
     drafts = DraftMap()
-    drafts.remember(BUCKET, KEY, VERSION, [Source(0, 5, op(1))], 10.0)
+    drafts.remember(BUCKET, KEY, VERSION, [Stretch(0, 5, op(1))], 10.0)
     assert drafts.cuts(BUCKET, KEY, VERSION, Span(0, 5), 9.0 + SOURCES_MAX_S) is not None
     assert drafts.cuts(BUCKET, KEY, VERSION, Span(0, 5), 10.0 + SOURCES_MAX_S) is None
 
 
-def many(count: int) -> list[Source]:
-    return [Source(number, number + 1, op(number)) for number in range(count)]
+def many(count: int) -> list[Stretch]:
+    return [Stretch(number, number + 1, op(number)) for number in range(count)]
 
 
 def test_sources_beyond_the_limit_put_out_the_oldest_version() -> None:
@@ -175,8 +175,8 @@ def test_a_part_sent_twice_is_the_one_that_complete_names() -> None:
     drafts = PartDrafts()
     drafts.put("upload", 1, ETag("first"), 3, op(1), 0.0)
     drafts.put("upload", 1, ETag("second"), 4, op(2), 0.0)
-    assert drafts.sources("upload", [(1, ETag("first"))], {}) == [Source(0, 3, op(1))]
-    assert drafts.sources("upload", [(1, ETag("second"))], {}) == [Source(0, 4, op(2))]
+    assert drafts.sources("upload", [(1, ETag("first"))], {}) == [Stretch(0, 3, op(1))]
+    assert drafts.sources("upload", [(1, ETag("second"))], {}) == [Stretch(0, 4, op(2))]
     assert drafts.sources("upload", [(1, ETag("third"))], {}) is None
     assert drafts.sources("upload", [(1, ETag("third"))], {1: 3}) == []
 
@@ -185,7 +185,7 @@ def test_a_draft_of_another_size_than_the_part_is_not_believed() -> None:
     drafts = PartDrafts()
     drafts.put("upload", 1, etag(1), 3, op(1), 0.0)
     drafts.put("upload", 2, etag(2), 3, op(2), 0.0)
-    assert drafts.sources("upload", [(1, etag(1)), (2, etag(2))], {1: 4}) == [Source(4, 7, op(2))]
+    assert drafts.sources("upload", [(1, etag(1)), (2, etag(2))], {1: 4}) == [Stretch(4, 7, op(2))]
 
 
 def test_the_parts_of_an_upload_that_ended_are_forgotten() -> None:
@@ -195,7 +195,7 @@ def test_the_parts_of_an_upload_that_ended_are_forgotten() -> None:
     drafts.drop("upload")
     drafts.drop("upload")
     assert drafts.sources("upload", [(1, etag(1))], {}) is None
-    assert drafts.sources("other", [(1, etag(1))], {}) == [Source(0, 3, op(2))]
+    assert drafts.sources("other", [(1, etag(1))], {}) == [Stretch(0, 3, op(2))]
 
 
 def test_an_upload_that_rests_too_long_is_forgotten_when_another_goes_on() -> None:
@@ -204,7 +204,7 @@ def test_an_upload_that_rests_too_long_is_forgotten_when_another_goes_on() -> No
     drafts.put("living", 1, etag(1), 3, op(2), 0.0)
     drafts.put("living", 2, etag(2), 3, op(3), PARTS_MAX_S)
     assert drafts.sources("resting", [(1, etag(1))], {}) is None
-    assert drafts.sources("living", [(1, etag(1))], {}) == [Source(0, 3, op(2))]
+    assert drafts.sources("living", [(1, etag(1))], {}) == [Stretch(0, 3, op(2))]
 
 
 def test_parts_beyond_the_limit_put_out_the_upload_that_rests_longest() -> None:
@@ -215,5 +215,5 @@ def test_parts_beyond_the_limit_put_out_the_upload_that_rests_longest() -> None:
     for number in range(PARTS_MAX - 1):
         drafts.put("third", number, etag(number), 1, op(number), 0.0)
     assert drafts.sources("second", [(1, etag(1))], {}) is None
-    assert drafts.sources("first", [(1, etag(1))], {}) == [Source(0, 1, op(3))]
-    assert drafts.sources("third", [(1, etag(1))], {}) == [Source(0, 1, op(1))]
+    assert drafts.sources("first", [(1, etag(1))], {}) == [Stretch(0, 1, op(3))]
+    assert drafts.sources("third", [(1, etag(1))], {}) == [Stretch(0, 1, op(1))]

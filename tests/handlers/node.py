@@ -16,12 +16,14 @@ from gateway.access.keys import Access
 from gateway.backends.base import Backend
 from gateway.backends.memory import MemoryBackend
 from gateway.budget import Budget
+from gateway.cache import Cache
 from gateway.clock import ManualClock
-from gateway.config import Config
+from gateway.config import Config, StoreConfig
 from gateway.errors import BodyIncomplete, GatewayError
 from gateway.handlers import handle
 from gateway.handlers.call import Answer, Call, Incoming
 from gateway.handlers.service import Service
+from gateway.metrics import Metrics
 from gateway.mounts import Mounts
 from gateway.s3.auth import AuthRules, Verifier, client_address
 from gateway.s3.choice import choose
@@ -31,6 +33,8 @@ from gateway.s3.proof import ANONYMOUS, Mechanism, Proof
 from gateway.s3.seal import Sealer
 from gateway.s3.target import resolve
 from gateway.settings import Settings
+from gateway.store.store import BlockStore
+from gateway.tasks import tasks_until_end
 
 T = TypeVar("T")
 
@@ -192,8 +196,13 @@ class Node:
         hashers = ThreadPoolExecutor(1)
         self._stack.callback(hashers.shutdown)
         access = Access(config.access_key, config.policy, self.clock)
+        blocks = await self._stack.enter_async_context(
+            BlockStore.open(StoreConfig(paths=(data_dir / "store",)), self.clock)
+        )
+        tasks = await self._stack.enter_async_context(tasks_until_end())
         return Service(
             mounts=mounts,
+            cache=Cache(blocks, Budget(16 * 1024 * 1024), self.clock, Metrics(), tasks),
             access=access,
             verifier=Verifier(AuthRules(), access.secret_of),
             token_sealer=Sealer([b"k" * 32], "list"),

@@ -14,10 +14,19 @@ PARAMETERS_MAX = 6
 NAMELESS = frozenset({"util", "utils", "helper", "helpers", "manager", "managers"})
 """Words that say a thing has found no name yet."""
 
-CATCHERS_OF_ALL = {"gateway/server/door.py": 2, "gateway/jobs/": 1}
+CATCHERS_OF_ALL = {
+    "gateway/server/door.py": 2,
+    "gateway/jobs/": 1,
+    "gateway/cache/fills.py": 2,
+    "gateway/cache/infos.py": 1,
+    "gateway/kv.py": 2,
+    "gateway/store/writer.py": 1,
+    "gateway/store/upkeep.py": 1,
+}
 """Where `except Exception` may stand, and how often.
 
-Around one request, before its answer has begun and after, and around one job.
+Around one request, before its answer has begun and after, and around one job: a fill, its keeping of a
+block, a question to a backend, a batch of blocks to write, one round of the store's upkeep. kv: rocksdict raises plain exceptions, which are translated there.
 """
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

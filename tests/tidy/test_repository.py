@@ -13,7 +13,7 @@ FOREIGN = (
     re.compile(r"https?://[a-z0-9.-]*(pypi|pythonhosted|npmjs|maven|golang|debian|crates|rubygems)\b"),  # a registry
 )
 
-HEAVY = ("aiobotocore", "aiohttp", "azure", "boto3", "botocore", "google", "hypothesis", "numpy", "pytest", "rocksdict")
+HEAVY = ("aiobotocore", "aiohttp", "azure", "boto3", "botocore", "google", "hypothesis", "numpy", "pytest")
 """Packages that only some mounts, or only the tests, need."""
 
 

@@ -1,0 +1,225 @@
+"""Reads a span of one version, block by block, each from the nearest place: store, fill in progress, draft, backend."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from gateway.cache.ahead import Marks
+from gateway.cache.blocks import FILL_BLOCKS_MAX, block_span, numbers, runs
+from gateway.cache.drafts import DraftMap
+from gateway.cache.fills import Fill, Rider
+from gateway.cache.flights import Flights
+from gateway.cache.infos import Infos, Seen
+from gateway.cache.misses import MissReason
+from gateway.cache.openings import Boarding
+from gateway.cache.prefetched import Prefetched
+from gateway.clock import Clock
+from gateway.errors import BackendUnavailable, VersionChanged
+from gateway.metrics import Metrics
+from gateway.model import Key, Known, Span
+from gateway.mounts import Mount
+from gateway.store.store import BlockStore
+from gateway.store.values import Place
+
+WINDOW_MAX = 64
+"""Blocks that are looked up and fetched ahead of the one that is sent; the first window is one fill."""
+TRIES_MAX = 5
+"""How often one block is looked for before the reader gives up: each time it was dropped before it could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a reader looks for blocks."""
+
+    store: BlockStore
+    flights: Flights
+    drafts: DraftMap
+    infos: Infos
+    marks: Marks
+    prefetched: Prefetched
+    clock: Clock
+    metrics: Metrics
+
+
+class Reader:
+    """Streams spans of one version for one request. `close` it, so that fills know that nobody waits."""
+
+    def __init__(self, places: Places, mount: Mount, key: Key, seen: Seen, boarding: Boarding | None) -> None:
+        self._at = places
+        self._mount = mount
+        self._key = key
+        self._info = seen.info
+        self._known = seen.known
+        self.content = places.store.content(mount.bucket, key, seen.info.version, seen.info.size)
+        self.used_backend = boarding is not None and seen.asked
+        self._riders: dict[Fill, Rider] = {} if boarding is None else {boarding.fill: boarding.rider}
+        self._found: dict[int, Place] = {}
+        self._ensured = 0
+        self._window = FILL_BLOCKS_MAX
+        self._stop = 0
+        self._position = 0
+
+    async def pieces(self, span: Span, *, whole: bool) -> AsyncIterator[memoryview]:
+        """Exactly the bytes of the span, in order, in pieces of at most a block. `whole`: the client gave no range.
+
+        Raises `VersionChanged` if the backend has no such version any more; it is forgotten then.
+        """
+        wanted = numbers(span)
+        self._ensured = self._position = wanted.start
+        self._stop = wanted.stop
+        try:
+            for number in wanted:
+                if len(wanted) > 1:
+                    self._look_ahead(number)
+                if number == wanted.start:
+                    self._read_ahead(span, whole=whole)
+                block = block_span(number, self._info.size)
+                start = max(span.start, block.start) - block.start
+                stop = min(span.stop, block.stop) - block.start
+                async for view in self._block(number, start, stop):
+                    yield view
+                self._advance(number + 1)
+        except VersionChanged:
+            await self._at.infos.forget(self._mount, self._key, MissReason.CHANGED)
+            raise
+        finally:
+            self.close()
+
+    def needs_backend(self, span: Span) -> bool:
+        """Whether one of the first blocks of the span, as far as they were not read yet, is not here."""
+        if self.used_backend:
+            return True
+        wanted = numbers(span)[:FILL_BLOCKS_MAX]
+        wanted = range(max(wanted.start, self._position), wanted.stop)
+        return any(not self._is_here(number) for number in wanted)
+
+    def close(self) -> None:
+        """Leaves every fill."""
+        while self._riders:
+            fill, rider = self._riders.popitem()
+            fill.leave(rider)
+
+    async def _block(self, number: int, start: int, stop: int) -> AsyncIterator[memoryview]:
+        for _ in range(TRIES_MAX):
+            data = await self._stored(number, start, stop)
+            if data is None and self._at.flights.find(self.content, number) is None:
+                data = await self._drafted(number, start, stop)
+            if data is not None:
+                self._at.metrics.cache_block_reads_store.inc()
+                yield data
+                return
+            fill = self._at.flights.find(self.content, number) or self._fetch(range(number, number + 1))
+            self._board(fill, number)
+            arrival = await fill.arrival(number)
+            if arrival is None:
+                continue
+            if not self.used_backend and await arrival.is_settled():
+                # It came for somebody else and lies in the store by now: a hit, also after a crash.
+                continue
+            self.used_backend = True
+            self._at.metrics.cache_block_reads_backend.inc()
+            async for view in arrival.views(start, stop):
+                yield view
+                start += len(view)
+            if start == stop:
+                return
+        raise BackendUnavailable
+
+    async def _stored(self, number: int, start: int, stop: int) -> memoryview | None:
+        store = self._at.store
+        place = self._found.pop(number, None) or store.places(self.content, number, 1)[0]
+        if place is None:
+            return None
+        data = store.read_now(place, start, stop)
+        if data is None:
+            data = await store.read(place, start, stop)
+        if data is not None:
+            self._at.prefetched.read(self.content.vh, number)
+        return data
+
+    async def _drafted(self, number: int, start: int, stop: int) -> memoryview | None:
+        """The block, put together from drafts and kept under its own name; None if they do not hold all of it."""
+        span = block_span(number, self._info.size)
+        now_s = self._at.clock.monotonic_s()
+        cuts = self._at.drafts.cuts(self._mount.bucket, self._key, self._info.version, span, now_s)
+        if cuts is None:
+            return None
+        store = self._at.store
+        block = bytearray()
+        for cut in cuts:
+            draft = store.draft(self._mount.bucket, self._key, cut.op)
+            place = store.places(draft, cut.number, 1)[0]
+            data = None if place is None else await store.read(place, cut.start, cut.stop)
+            if data is None:
+                return None
+            block += data
+        known = Known(self._info, 0, complete=self._known.complete) if self.content.whole else None
+        await store.keep(self.content, number, block, known)
+        return memoryview(block)[start:stop]
+
+    def _is_here(self, number: int) -> bool:
+        return self._at.store.places(self.content, number, 1)[0] is not None or self._is_drafted(number)
+
+    def _is_drafted(self, number: int) -> bool:
+        span = block_span(number, self._info.size)
+        now_s = self._at.clock.monotonic_s()
+        return self._at.drafts.cuts(self._mount.bucket, self._key, self._info.version, span, now_s) is not None
+
+    def _look_ahead(self, number: int) -> None:
+        """Has what is missing of the blocks to come fetched, and boards what is on its way."""
+        if self._ensured >= self._stop or self._ensured - number > self._window // 2:
+            return
+        wanted = range(self._ensured, min(self._stop, number + self._window))
+        if self._ensured > self._position:
+            self._window = min(2 * self._window, WINDOW_MAX)
+        self._ensured = wanted.stop
+        places = self._at.store.places(self.content, wanted.start, len(wanted))
+        self._found |= {found: place for found, place in zip(wanted, places, strict=True) if place is not None}
+        for run in runs(wanted, self._is_missing):
+            self._board(self._fetch(run), run.start)
+
+    def _is_missing(self, number: int) -> bool:
+        """Whether nobody has the block or brings it; boards the fill that does."""
+        if number in self._found:
+            return False
+        fill = self._at.flights.find(self.content, number)
+        if fill is not None:
+            self._board(fill, number)
+            return False
+        return not self._is_drafted(number)
+
+    def _read_ahead(self, span: Span, *, whole: bool) -> None:
+        """Fills behind the span, where the reads so far say that it goes on."""
+        if self.content.whole or not self._mount.policy.reads_ahead or whole:
+            return
+        bucket, version, size = self._mount.bucket, self._info.version, self._info.size
+        advice = self._at.marks.advise((bucket, self._key, version), span, size, whole=False)
+        if advice is None:
+            return
+        wanted = numbers(advice)
+        found = self._at.store.places(self.content, wanted.start, len(wanted))
+        here = {number for number, place in zip(wanted, found, strict=True) if place is not None}
+
+        def is_missing(number: int) -> bool:
+            return number not in here and self._at.flights.find(self.content, number) is None
+
+        for run in runs(wanted, is_missing):
+            self._at.flights.start(self._mount, self._key, self.content, version, run, ahead=True)
+            self._at.prefetched.filled(bucket, self.content.vh, run)
+
+    def _fetch(self, run: range) -> Fill:
+        return self._at.flights.start(self._mount, self._key, self.content, self._info.version, run, ahead=False)
+
+    def _board(self, fill: Fill, number: int) -> None:
+        rider = self._riders.get(fill)
+        if rider is None:
+            self._riders[fill] = fill.board(number, self._stop)
+        else:
+            rider.stop = self._stop
+
+    def _advance(self, position: int) -> None:
+        self._position = position
+        for fill, rider in list(self._riders.items()):
+            if fill.ended and not fill.arrivals:
+                fill.leave(self._riders.pop(fill))
+            else:
+                fill.move(rider, position)
