@@ -15,9 +15,12 @@ FRESH_MAX_S = 4
 """More than the freshness of one second, with whole seconds rounded and a busy machine."""
 
 
-@pytest.mark.parametrize("after", [0, MIB, 5 * MIB + 77, 15 * MIB, 16 * MIB - 1])
-def test_an_object_overwritten_in_the_middle_of_a_get_is_never_sent_mixed(scene: Scene, after: int) -> None:
+@pytest.mark.parametrize("after", [0, MIB, 5 * MIB + 77, 16 * MIB - 1])
+def test_an_object_overwritten_between_two_blocks_of_a_get_is_never_sent_mixed(scene: Scene, after: int) -> None:
     thing = scene.thing("64MiB", "brief")
+    # What is here already splits the GET that follows into several fills: the first meets the old version.
+    for start in (18, 40):
+        assert scene.get(thing, start * MIB, (start + 2) * MIB).status == 206
 
     async def run() -> None:
         scene.stub.fault("change", thing.place, after=after)
@@ -25,11 +28,18 @@ def test_an_object_overwritten_in_the_middle_of_a_get_is_never_sent_mixed(scene:
             await one.begin()
             await one.take()
             assert one.taken.matches, "bytes of the old version, as far as they came"
-            assert one.taken.size < thing.size, "the second fill met the new version"
+            assert one.taken.size < thing.size, "a later fill met the new version"
 
     asyncio.run(run())
     new = thing.content(2)
     until(lambda: scene.get(thing).body == new, FRESH_MAX_S)
+
+
+def test_an_object_overwritten_while_it_comes_in_one_read_is_sent_whole_and_old(scene: Scene) -> None:
+    thing = scene.thing("64MiB", "brief")
+    scene.stub.fault("change", thing.place, after=5 * MIB)
+    assert scene.get(thing).body == thing.content(1)
+    until(lambda: scene.get(thing).body == thing.content(2), FRESH_MAX_S)
 
 
 def test_a_reader_who_stands_still_while_an_object_is_overwritten_gets_old_bytes_or_an_end(scene: Scene) -> None:
@@ -129,14 +139,6 @@ def test_a_listing_drops_what_it_shows_changed(scene: Scene) -> None:
     assert scene.wire.keys(thing.bucket, thing.key) == [thing.key]
     answer = scene.get(thing)
     assert (answer.body, answer.headers["x-cache"]) == (thing.content(2), "fill")
-
-
-def test_a_listing_drops_what_it_no_longer_shows(scene: Scene) -> None:
-    thing = scene.thing("3MiB")
-    scene.get(thing)
-    scene.stub.delete(thing.place)
-    assert scene.wire.keys(thing.bucket, thing.key) == []
-    assert scene.get(thing).status == 404
 
 
 def test_that_an_object_is_missing_is_remembered_for_a_second_at_most(scene: Scene) -> None:
