@@ -173,8 +173,9 @@ class RocksKv:
 
     def close(self) -> None:
         try:
-            self._db.close()
-        except Exception as error:  # rocksdict raises nothing narrower
+            with _translated():
+                self._db.close()
+        except KvFailed as error:
             # A disk that was full leaves a state in which closing fails; what was acknowledged is in the files.
             log.warning("the index did not close cleanly", extra={"error": str(error)})
 

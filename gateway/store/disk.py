@@ -121,7 +121,7 @@ class Files:
         self.sync_directory(path.parent)
 
     def lock(self, path: Path) -> int:
-        """Takes a file for this process alone, until the descriptor is closed. Raises `BlockingIOError` if it is taken."""
+        """Takes a file for this process alone until the descriptor is closed. Raises `BlockingIOError`: it is taken."""
         fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

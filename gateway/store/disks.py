@@ -13,7 +13,7 @@ from gateway.errors import ConfigInvalid
 from gateway.kv import KvFailed
 from gateway.store import capacity, identity, opening
 from gateway.store.disk import Files
-from gateway.store.entries import EntryDamaged
+from gateway.store.extras import EntryDamaged
 from gateway.store.identity import Home, Super
 from gateway.store.older import Older
 from gateway.store.opening import Means

@@ -1,13 +1,14 @@
 """Index entries: keys and values of the map that says where blocks lie and what is known of objects."""
 
-import json
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from gateway.model import Algorithm, Checksum, ChecksumType, ContentHeaders, ETag, Info, PartRun, Version
+from gateway.model import ContentHeaders, ETag, Info
+from gateway.store import extras
+from gateway.store.extras import NO_HEADERS, EntryDamaged, Extra, usual_version
 from gateway.store.segments import KIND_MAIN, Sums
 
 EXTRA_SIZE_MAX = 8 * 1024
@@ -28,10 +29,6 @@ _COUNTER = struct.Struct("<Q")
 _TEXT_ETAG = 0xFFFF
 _MD5_HEX_SIZE = 32
 _PARTS_MAX = 0xFFFE
-
-
-class EntryDamaged(Exception):
-    """This value is none that the index holds under such a key."""
 
 
 class InfoUnfit(Exception):
@@ -149,11 +146,6 @@ def lies_at(value: bytes, segment: int, record_offset: int) -> bool:
     return value[:8] == _LOCATION.pack(segment, record_offset)
 
 
-def without_spot(value: bytes) -> bytes:
-    """An info's value that has lost its block."""
-    return _NO_PLACE + value[_PLACE.size :]
-
-
 def pack_info(entry: InfoEntry, type_number: int) -> bytes:
     """The value of an info. `type_number` stands for its content type, 0: spell it out. Raises `InfoUnfit`."""
     info = entry.info
@@ -162,7 +154,7 @@ def pack_info(entry: InfoEntry, type_number: int) -> bytes:
     digest, form = _short_etag(info.etag)
     fixed = _INFO.pack(digest, form, type_number, info.modified_s, info.size, entry.epoch, entry.validated_s, entry.vh)
     place = pack_spot(entry.spot) if entry.spot is not None else _NO_PLACE
-    extra = _extra(entry, etag_is_short=form != _TEXT_ETAG, type_is_short=type_number != 0)
+    extra = extras.pack(info, complete=entry.complete, etag_is_short=form != _TEXT_ETAG, type_is_short=type_number != 0)
     if len(extra) > EXTRA_SIZE_MAX:
         raise InfoUnfit
     return place + fixed + extra
@@ -183,12 +175,15 @@ def unpack_info(value: bytes, type_of: Callable[[int], str | None]) -> InfoEntry
         if form == _TEXT_ETAG:
             raise EntryDamaged("no etag")
         etag = _long_etag(digest, form)
-        content = _NO_HEADERS if content_type is None else ContentHeaders(content_type)
-        return InfoEntry(Info(_usual(etag, size), size, modified_s, etag, content), vh, spot, epoch, validated_s, True)
-    extra = _Extra.parse(value[_INFO_SIZE:])
+        content = NO_HEADERS if content_type is None else ContentHeaders(content_type)
+        return InfoEntry(
+            Info(usual_version(etag, size), size, modified_s, etag, content), vh, spot, epoch, validated_s, True
+        )
+    extra = Extra.parse(value[_INFO_SIZE:])
     etag = ETag(extra.text("e")) if form == _TEXT_ETAG else _long_etag(digest, form)
+    version = extra.version()
     info = Info(
-        version=extra.version() or _usual(etag, size),
+        version=version if version is not None else usual_version(etag, size),
         size=size,
         modified_s=modified_s,
         etag=etag,
@@ -227,7 +222,6 @@ def unpack_segment(value: bytes) -> SegmentEntry:
 
 _INFO_SIZE = _PLACE.size + _INFO.size
 _NO_PLACE = bytes(_PLACE.size)
-_NO_HEADERS = ContentHeaders()
 _LOCATION = struct.Struct("<II")
 _STATES = frozenset(State)
 _U32_MAX = 0xFFFFFFFF
@@ -247,118 +241,3 @@ def _short_etag(etag: str) -> tuple[bytes, int]:
 
 def _long_etag(digest: bytes, form: int) -> ETag:
     return ETag(f"{digest.hex()}-{form}" if form else digest.hex())
-
-
-def _usual(etag: str, size: int) -> Version:
-    # What S3 stores make of it; an info whose version reads so does not store it a second time.
-    return Version(f"{etag}/{size}".encode())
-
-
-def _extra(entry: InfoEntry, *, etag_is_short: bool, type_is_short: bool) -> bytes:
-    """What does not fit, as JSON; usually nothing. Bytes are text with one character per byte."""
-    info, content = entry.info, entry.info.content
-    fields: dict[str, object] = {}
-    if not etag_is_short:
-        fields["e"] = info.etag
-    if info.version != _usual(info.etag, info.size):
-        fields["v"] = info.version.decode("latin-1")
-    if not entry.complete:
-        fields["n"] = 1
-    if content != _NO_HEADERS:
-        if content.content_type is not None and not type_is_short:
-            fields["t"] = content.content_type
-        others = [
-            content.cache_control,
-            content.content_disposition,
-            content.content_encoding,
-            content.content_language,
-            content.expires,
-        ]
-        if any(header is not None for header in others):
-            fields["h"] = others
-    if info.metadata:
-        fields["m"] = info.metadata
-    if info.checksum is not None:
-        checksum = info.checksum
-        fields["c"] = [checksum.algorithm.value, checksum.value.hex(), checksum.type.value, checksum.part_count]
-    if info.parts:
-        fields["p"] = [[run.count, run.size] for run in info.parts]
-    return json.dumps(fields, separators=(",", ":")).encode() if fields else b""
-
-
-@dataclass(frozen=True, slots=True)
-class _Extra:
-    """The JSON behind the fixed fields. Every method raises `EntryDamaged`."""
-
-    fields: dict[str, object]
-
-    @classmethod
-    def parse(cls, packed: bytes) -> "_Extra":
-        try:
-            fields = json.loads(packed)
-        except (ValueError, RecursionError) as error:
-            raise EntryDamaged("extra") from error
-        if not isinstance(fields, dict):
-            raise EntryDamaged("extra")
-        return cls(fields)
-
-    def text(self, name: str) -> str:
-        return _text(self.fields.get(name))
-
-    def version(self) -> Version | None:
-        if "v" not in self.fields:
-            return None
-        try:
-            return Version(self.text("v").encode("latin-1"))
-        except UnicodeEncodeError as error:
-            raise EntryDamaged("version") from error
-
-    def headers(self, content_type: str | None) -> ContentHeaders:
-        if "t" in self.fields:
-            content_type = self.text("t")
-        others = [None if header is None else _text(header) for header in self._list("h")]
-        if others and len(others) != 5:
-            raise EntryDamaged("headers")
-        return ContentHeaders(content_type, *others)
-
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        pairs = [_pair(pair) for pair in self._list("m")]
-        return tuple((_text(name), _text(value)) for name, value in pairs)
-
-    def parts(self) -> tuple[PartRun, ...]:
-        pairs = [_pair(pair) for pair in self._list("p")]
-        return tuple(PartRun(_number(count), _number(size)) for count, size in pairs)
-
-    def checksum(self) -> Checksum | None:
-        fields = self._list("c")
-        if not fields:
-            return None
-        try:
-            algorithm, value, kind, part_count = (*map(_text, fields[:3]), fields[3])
-            return Checksum(Algorithm(algorithm), bytes.fromhex(_text(value)), ChecksumType(kind), _number(part_count))
-        except (ValueError, IndexError) as error:
-            raise EntryDamaged("checksum") from error
-
-    def _list(self, name: str) -> list[object]:
-        value = self.fields.get(name, [])
-        if not isinstance(value, list):
-            raise EntryDamaged(name)
-        return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise EntryDamaged("text")
-    return value
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int):
-        raise EntryDamaged("number")
-    return value
-
-
-def _pair(value: object) -> tuple[object, object]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise EntryDamaged("pair")
-    return value[0], value[1]

@@ -9,7 +9,8 @@ from gateway.clock import Clock
 from gateway.kv import Kv, KvFailed, KvStalled
 from gateway.model import Known
 from gateway.store import entries
-from gateway.store.entries import EntryDamaged, InfoEntry, SegmentEntry
+from gateway.store.entries import InfoEntry, SegmentEntry
+from gateway.store.extras import EntryDamaged
 
 RETRY_EVERY_S = 0.01
 UPDATE_TRIES_MAX = 500
@@ -63,7 +64,7 @@ class Index:
         """The info of an object; `validated_s` is 0 if it is not to be trusted."""
         value = self.object_value(oh)
         entry = self.entry(value) if value is not None else None
-        return Known(entry.info, entry.validated_s, entry.complete) if entry is not None else None
+        return None if entry is None else Known(entry.info, entry.validated_s, entry.complete)
 
     def entry(self, value: bytes) -> InfoEntry | None:
         """An object's entry unpacked, its `validated_s` as far as it is trusted; None if it is damaged."""
@@ -86,13 +87,13 @@ class Index:
         return validated_s if validated_s <= self._clock.now_s() + CLOCK_SKEW_MAX_S else 0
 
     def _type_number(self, text: str | None) -> int:
-        if text is None:
+        if not text:
             return 0
         number = self._type_numbers.get(text)
         if number is None:
             number = len(self._types) + 1
             key = entries.CONTENT_TYPE_PREFIX + number.to_bytes(2, "big")
-            if number > CONTENT_TYPES_MAX or not self.write([(key, text.encode("latin-1"))]):
+            if number > CONTENT_TYPES_MAX or not self.write([(key, text.encode("utf-8", "surrogatepass"))]):
                 return 0
             self._types[number] = text
             self._type_numbers[text] = number
@@ -178,7 +179,8 @@ class Index:
 
 
 def _content_types(kv: Kv) -> dict[int, str]:
-    rows = kv.scan(entries.CONTENT_TYPE_PREFIX)
+    prefix = entries.CONTENT_TYPE_PREFIX
     return {
-        int.from_bytes(key[len(entries.CONTENT_TYPE_PREFIX) :], "big"): value.decode("latin-1") for key, value in rows
+        int.from_bytes(key[len(prefix) :], "big"): value.decode("utf-8", "surrogatepass")
+        for key, value in kv.scan(prefix)
     }

@@ -7,7 +7,8 @@ from dataclasses import replace
 from gateway.model import Info, Known
 from gateway.store import entries, records, segments
 from gateway.store.disk import Buffer
-from gateway.store.entries import EntryDamaged, InfoEntry, InfoUnfit, Spot
+from gateway.store.entries import InfoEntry, InfoUnfit, Spot
+from gateway.store.extras import EntryDamaged
 from gateway.store.health import Health
 from gateway.store.index import Index, Item
 from gateway.store.pending import OpenSegment, Outcome, Pending, Written

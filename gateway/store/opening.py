@@ -13,7 +13,8 @@ from gateway.kv import Kv, KvCorrupt, KvFailed
 from gateway.store import entries, recovery, sealing
 from gateway.store import site as sites
 from gateway.store.disk import Files
-from gateway.store.entries import EntryDamaged, State
+from gateway.store.entries import State
+from gateway.store.extras import EntryDamaged
 from gateway.store.identity import Home, Super, fresh_uuid
 from gateway.store.index import Index
 from gateway.store.shard import Shard

@@ -137,7 +137,7 @@ def header(segment: int, offset: int, record: Record, shape: Layout, crcs: Itera
     struct.pack_into(f"<{shape.chunk_count}I", body, _HEADER.size, *crcs)
     name_start = _HEADER.size + 4 * shape.chunk_count
     body[name_start : name_start + len(record.name)] = record.name
-    crc = _header_crc(segment, offset, memoryview(body)[8 : shape.header_size])
+    crc = header_crc(segment, offset, memoryview(body)[8 : shape.header_size])
     struct.pack_into("<I", body, 4, crc)
     return bytes(body), crc
 
@@ -151,7 +151,7 @@ def parse(segment: int, offset: int, buffer: bytes | bytearray | memoryview) -> 
     modified_s, created_s, expires_s, name_size, headers_size, chunk_count, _quota = fields[12:]
     if magic != _MAGIC or not _HEADER.size <= header_size <= min(HEADER_SIZE_MAX, len(buffer)) or header_size % 64:
         raise RecordDamaged("no header")
-    if _header_crc(segment, offset, memoryview(buffer)[8:header_size]) != crc:
+    if header_crc(segment, offset, memoryview(buffer)[8:header_size]) != crc:
         raise RecordDamaged("header checksum")
     shape = Layout(header_size, data_start, data_size, size)
     name_start = _HEADER.size + 4 * chunk_count
@@ -171,8 +171,8 @@ def _is_possible(shape: Layout, used_size: int, chunk_count: int) -> bool:
     )
 
 
-def _header_crc(segment: int, offset: int, body: memoryview) -> int:
-    # Seeded with where it lies: a record that was written, or is read, at a wrong place is not taken for another.
+def header_crc(segment: int, offset: int, body: memoryview) -> int:
+    """The checksum in a header, over all behind it; seeded with where it lies, so a misplaced record is none."""
     return crc32c(body, crc32c(_CHECK.pack(segment, offset)))
 
 

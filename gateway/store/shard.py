@@ -7,7 +7,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from gateway.model import Known
 from gateway.store import entries, slices
 from gateway.store.disk import Buffer
-from gateway.store.entries import EntryDamaged, Spot
+from gateway.store.entries import Spot
+from gateway.store.extras import EntryDamaged
 from gateway.store.health import Health
 from gateway.store.index import Index
 from gateway.store.keeping import Keeping

@@ -1,0 +1,1 @@
+"""The block store: records, index entries, recovery, faults, and kill -9."""
