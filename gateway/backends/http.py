@@ -117,6 +117,8 @@ class Http:
             max_line_size=_FIELD_SIZE_MAX,
             proxy=self._proxy,
         )
+        # The library repeats what it holds for repeatable, PUT among it, and tells nobody. Whoever calls decides that.
+        self._session._retry_connection = False
         return self._session
 
 

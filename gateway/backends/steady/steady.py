@@ -74,15 +74,11 @@ class Steady:
     async def write(self, key: Key, body: Body, spec: WriteSpec) -> Info:
         sent = await sendable(body, self._terms)
         spec = self._named(spec)
-        return await self._send(
-            _WRITE, sent, lambda doubtful: self._own(key, spec, self._inner.write(key, sent, spec), doubtful=doubtful)
-        )
+        return await self._send(_WRITE, sent, lambda _: self._own(key, spec, self._inner.write(key, sent, spec)))
 
     async def copy(self, source: Key, pin: Version, key: Key, spec: WriteSpec) -> Info:
         spec = self._named(spec)
-        return await self._call(
-            _COPY, lambda doubtful: self._own(key, spec, self._inner.copy(source, pin, key, spec), doubtful=doubtful)
-        )
+        return await self._call(_COPY, lambda _: self._own(key, spec, self._inner.copy(source, pin, key, spec)))
 
     async def delete(self, key: Key, pin: Version | None) -> None:
         await self._call(_DELETE, lambda _: self._inner.delete(key, pin))
@@ -148,12 +144,15 @@ class Steady:
             return spec
         return replace(spec, write_id=f"{self._terms.endpoint.dice.getrandbits(128):032x}")
 
-    async def _own(self, key: Key, spec: WriteSpec, made: Awaitable[Info], *, doubtful: bool) -> Info:
-        """What `made` answers; where the object in its way is its own of an earlier try, that is the success."""
+    async def _own(self, key: Key, spec: WriteSpec, made: Awaitable[Info]) -> Info:
+        """What `made` answers; where the object in its way is its own, that is the success.
+
+        Not only we may have tried before: proxies on the way repeat a PUT, too.
+        """
         try:
             return await made
         except ConditionFailed:
-            if not (doubtful and spec.write_id):
+            if not spec.write_id:
                 raise
             info = await self._inner.stat(key)
             if info.write_id != spec.write_id:
