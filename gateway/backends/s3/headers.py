@@ -134,7 +134,11 @@ def checksum_headers(checksum: Checksum | None) -> dict[str, str]:
     """A proven checksum, for a store that keeps it."""
     if checksum is None or checksum.type is not ChecksumType.FULL_OBJECT:
         return {}
-    return {_CHECKSUM + checksum.algorithm.value.lower(): base64.b64encode(checksum.value).decode()}
+    name = checksum.algorithm.value
+    return {
+        "x-amz-sdk-checksum-algorithm": name,
+        _CHECKSUM + name.lower(): base64.b64encode(checksum.value).decode(),
+    }
 
 
 def carried(text: str) -> str:

@@ -5,6 +5,7 @@ import binascii
 import itertools
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 from gateway.backends.base import RESERVED, ListPage, ListQuery
 from gateway.backends.http import Patience
@@ -16,6 +17,9 @@ from gateway.errors import ArgumentInvalid, BackendBroken, Unsupported
 
 _BEYOND_ALL = "\U0010ffff"
 """Behind a common prefix: after every key below it that a client would ever write."""
+
+_OF_THE_STORE, _AFTER_PREFIX = "s", "p"
+"""The first letter of a token: the store's own follows, or a common prefix after which to go on."""
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +33,29 @@ class Listings:
 
     async def page(self, query: ListQuery) -> ListPage:
         """One page; `Unsupported` for a `start_after` where the store's order is not that of the bytes."""
-        if query.start_after and query.token is None and not self.is_ordered:
+        if query.token is not None and query.token.startswith(_AFTER_PREFIX):
+            return await self._page(replace(query, token=None, start_after=_decoded(query.token)))
+        if query.token is not None or not query.start_after:
+            return await self._page(query)
+        if not self.is_ordered:
             raise Unsupported("The store behind this bucket cannot begin a listing after a key.")
+        return await self._page_after(query)
+
+    async def _page_after(self, query: ListQuery) -> ListPage:
+        """Puts in the common prefix that lies around the cut: stores leave it out though keys after the cut make it."""
+        cut = query.start_after
+        around = common_prefix(cut, query.prefix, query.delimiter) if cut.startswith(query.prefix) else None
+        if around is None or around == cut:
+            return await self._page(query)
+        below = await self._page(ListQuery(prefix=around, start_after=cut, limit=1))
+        if not below.entries:
+            return await self._page(replace(query, start_after=around))
+        if query.limit == 1:
+            return ListPage((), (around,), _AFTER_PREFIX + _encoded(around))
+        rest = await self._page(replace(query, start_after=around, limit=query.limit - 1))
+        return ListPage(rest.entries, (around, *rest.prefixes), rest.token)
+
+    async def _page(self, query: ListQuery) -> ListPage:
         place = self._wire.place
         ask = Ask("GET", place.list_path, self._asked(query), patience=Patience.LIST)
         try:
@@ -45,7 +70,8 @@ class Listings:
         prefixes = [prefix for prefix in listing.prefixes if not prefix.startswith(RESERVED) and prefix != cut]
         self._watch(itertools.chain((cut,) if cut else (), (entry.key for entry in entries)))
         self._watch(prefixes)
-        return ListPage(tuple(entries), tuple(prefixes), None if listing.token is None else _sealed(listing.token))
+        token = None if listing.token is None else _OF_THE_STORE + _encoded(listing.token.encode())
+        return ListPage(tuple(entries), tuple(prefixes), token)
 
     def _asked(self, query: ListQuery) -> list[tuple[str, str]]:
         prefix = self._wire.place.prefix
@@ -58,8 +84,10 @@ class Listings:
         ]
         if query.delimiter:
             asked.append(("delimiter", text_of(query.delimiter)))
+        if query.token is not None and not query.token.startswith(_OF_THE_STORE):
+            raise ArgumentInvalid("The continuation token provided is incorrect")
         if query.token is not None:
-            asked.append(("continuation-token", _opened(query.token)))
+            asked.append(("continuation-token", text_of(_decoded(query.token))))
         elif query.start_after:
             cut = query.start_after
             rolled = cut.startswith(query.prefix) and common_prefix(cut, query.prefix, query.delimiter) == cut
@@ -72,15 +100,15 @@ class Listings:
             log.warning("store lists out of order", extra={"bucket": self._wire.place.bucket})
 
 
-def _sealed(token: str) -> str:
-    return base64.urlsafe_b64encode(token.encode()).decode()
+def _encoded(place: bytes) -> str:
+    return base64.urlsafe_b64encode(place).decode()
 
 
-def _opened(token: str) -> str:
+def _decoded(token: str) -> bytes:
     try:
-        text = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        place = base64.b64decode(token[1:], altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise ArgumentInvalid("The continuation token provided is incorrect") from error
-    if not text:
+    if not place:
         raise ArgumentInvalid("The continuation token provided is incorrect")
-    return text
+    return place

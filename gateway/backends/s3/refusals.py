@@ -51,6 +51,7 @@ _BY_CODE: Mapping[str, type[GatewayError]] = {
     "InvalidObjectState": e.ObjectArchived,
     "InvalidPart": e.PartInvalid,
     "InvalidPartOrder": e.PartOrderInvalid,
+    "InvalidTag": e.TagInvalid,
     "InvalidURI": e.KeyUnusable,
     "KeyTooLongError": e.KeyUnusable,
     "MetadataTooLarge": e.MetadataTooLarge,
@@ -99,6 +100,8 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
 
 def error_of(refusal: Refusal) -> GatewayError:
     """The failure that a refusal is; what nobody expects of a store is `BackendBroken`."""
+    if refusal.size is not None:
+        return e.SpanOutside(refusal.size)
     failure = _BY_CODE.get(refusal.code) or _BY_STATUS.get(refusal.status)
     if failure is e.SlowDown:
         return e.SlowDown(wait_s=refusal.wait_s)

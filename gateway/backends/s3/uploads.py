@@ -19,10 +19,10 @@ from gateway.backends.s3 import documents
 from gateway.backends.s3.headers import etag_of, stored_headers
 from gateway.backends.s3.objects import Objects, condition_or_failure
 from gateway.backends.s3.place import S3Place, text_of
-from gateway.backends.s3.wire import Ask, Headers, Query, Wire
+from gateway.backends.s3.wire import Answer, Ask, Headers, Query, Wire
 from gateway.backends.uploads import chosen, page_of_uploads
 from gateway.errors import ConditionFailed, ObjectMissing, UploadMissing
-from gateway.model import UNCONDITIONAL, Condition, Info, Key
+from gateway.model import UNCONDITIONAL, Condition, ETag, Info, Key
 
 PAGE = 1000
 
@@ -43,13 +43,14 @@ class Uploads:
     async def write_part(self, upload: UploadId, number: int, body: Body) -> Part:
         """Sends one part."""
         payload = await self._objects.payload(body)
-        headers = (await self._wire.fetch(part_ask(self._wire.place, upload, number, {}, payload))).headers
+        headers = (await self._fetch(part_ask(self._wire.place, upload, number, {}, payload))).headers
         return Part(number, etag_of(headers), body.size, self._objects.date(headers), body.checksum)
 
     async def parts(self, upload: UploadId, after: int, limit: int) -> PartPage:
         """What the store tells of content headers and the like is nothing, so `spec` says the checksum only."""
-        query = [("max-parts", str(limit)), ("part-number-marker", str(after))]
-        answer = await self._wire.fetch(Ask("GET", *_target(self._wire.place, upload, query), patience=Patience.LIST))
+        # One more than asked for: not every store tells whether more follow.
+        query = [("max-parts", str(min(limit + 1, PAGE))), ("part-number-marker", str(after))]
+        answer = await self._fetch(Ask("GET", *_target(self._wire.place, upload, query), patience=Patience.LIST))
         found, checksum, truncated = documents.parts_of(answer.body)
         rest = tuple(part for part in found if part.number > after)
         return PartPage(rest[:limit], truncated or len(rest) > limit, WriteSpec(checksum=checksum))
@@ -60,21 +61,21 @@ class Uploads:
         """`compared`: the store does not heed conditions here, so the versions are compared before."""
         path = self._wire.place.own_path(upload.key)
         try:
-            if completion.size is not None:
-                chosen(parts, await self._all_parts(upload), completion.size)
+            # Here and not at the store, so that every one is told what is wrong with the list in the same way.
+            matched = chosen(parts, await self._all_parts(upload), completion.size)
             if compared:
                 await self._objects.compare(path, completion.condition)
-            await self._join(upload, parts, UNCONDITIONAL if compared else completion.condition)
+            etag, date_s = await self._join(upload, matched, UNCONDITIONAL if compared else completion.condition)
         except (UploadMissing, ConditionFailed):
             # The answer to an earlier success may have been lost; the object tells.
             if await self._is_open(upload):
                 raise
             return await self._joined(path, parts)
-        return await self._info(path, parts)
+        return await self._objects.written(path, etag, sum(part.size for part in matched), WriteSpec(), date_s)
 
     async def abort(self, upload: UploadId) -> None:
         """Drops the upload and its parts."""
-        await self._wire.fetch(Ask("DELETE", *_target(self._wire.place, upload, [])))
+        await self._fetch(Ask("DELETE", *_target(self._wire.place, upload, [])))
 
     async def page(self, query: UploadQuery) -> UploadPage:
         """One page, put together here: stores differ in which markers and delimiters they heed."""
@@ -89,6 +90,13 @@ class Uploads:
             page = page_of_uploads(found, query)
             if page.truncated or markers is None:
                 return page
+
+    async def _fetch(self, ask: Ask) -> Answer:
+        try:
+            return await self._wire.fetch(ask)
+        except ObjectMissing as error:
+            # So Ceph's gateway (seen in 16.2) calls an upload that is not there.
+            raise UploadMissing from error
 
     async def _listed(
         self, prefix: bytes, markers: tuple[bytes, str] | None
@@ -117,11 +125,18 @@ class Uploads:
             found |= {part.number: part for part in page.parts}
         return found
 
-    async def _join(self, upload: UploadId, parts: Sequence[Part], condition: Condition) -> None:
+    async def _join(self, upload: UploadId, parts: Sequence[Part], condition: Condition) -> tuple[ETag, int]:
+        """The ETag of the object made, and when."""
         body = documents.completion(parts)
         headers = {"content-type": "application/xml", **condition_or_failure(condition)}
         target = _target(self._wire.place, upload, [])
-        await self._wire.fetch(Ask("POST", *target, headers, body, Patience.LONG))
+        try:
+            answer = await self._wire.fetch(Ask("POST", *target, headers, body, Patience.LONG))
+        except ObjectMissing as error:
+            raise ConditionFailed from error
+        told = documents.fields_of(answer.body, "CompleteMultipartUpload").get("ETag", "").strip('"')
+        # Ceph's gateway (seen in 16.2) tells no ETag here.
+        return ETag(told) if told else joined_etag(parts), self._objects.date(answer.headers)
 
     async def _is_open(self, upload: UploadId) -> bool:
         try:
@@ -138,14 +153,6 @@ class Uploads:
         if not is_joined(info.etag, parts):
             raise UploadMissing
         return info
-
-    async def _info(self, path: str, parts: Sequence[Part]) -> Info:
-        """The info of what was just made; the answer to its making lacks too much, at some stores even the ETag."""
-        try:
-            return await self._objects.stat(path, joined_etag(parts))
-        except ValueError:
-            # A store whose parts' tags are no MD5s.
-            return await self._objects.stat(path)
 
 
 def part_ask(place: S3Place, upload: UploadId, number: int, headers: Headers, body: bytes | Upload) -> Ask:

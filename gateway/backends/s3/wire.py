@@ -9,6 +9,7 @@ from aiohttp import ClientResponse
 from gateway.backends.http import Http, Patience, Upload, document
 from gateway.backends.s3 import documents
 from gateway.backends.s3.credentials import Credentials
+from gateway.backends.s3.headers import size_of
 from gateway.backends.s3.place import endpoint_of, place_of
 from gateway.backends.s3.refusals import CREDENTIALS_CODES, REDIRECTS, Refusal, error_of, refusal_of
 from gateway.backends.signing import EMPTY_SHA256, UNSIGNED, Request, encoded_query, sign
@@ -102,7 +103,14 @@ class Wire:
         if ask.method == "HEAD" and refusal.status in (400, 403):
             # The answer to HEAD has no document: only a GET learns whose fault it is.
             return await self._reason(ask, refusal)
+        if refusal.status == 416 and refusal.size is None:
+            return await self._sized(ask, refusal)
         return refusal
+
+    async def _sized(self, ask: Ask, refusal: Refusal) -> Refusal:
+        response = await self.send(Ask("HEAD", ask.path))
+        response.close()
+        return replace(refusal, size=size_of(response.headers))
 
     async def _reason(self, ask: Ask, refusal: Refusal) -> Refusal:
         response = await self._sent(replace(ask, method="GET", headers={**ask.headers, "range": "bytes=0-0"}))
