@@ -23,6 +23,8 @@ class Geometry:
     """Of a new store, instead of the configured one."""
     capacity_bytes: int | None = None
     """Instead of the configured one."""
+    object_size_max: int | None = None
+    """Of objects that are kept, instead of the configured part of the capacity."""
     slack_min_bytes: int = SLACK_MIN_BYTES
     batch_records_max: int = 64
     batch_bytes_max: int = 4 * MIB

@@ -32,7 +32,7 @@ class BlockStore:
     """
 
     def __init__(self, shards: Sequence[Shard], own: Super, capacity_bytes: int, object_size_max: int) -> None:
-        self._shards = shards
+        self.shards = shards
         self._only = shards[0] if len(shards) == 1 else None
         self._slots = names.slots(own.disks)
         self._secret = own.secret
@@ -59,7 +59,8 @@ class BlockStore:
         means = Means(files, open_kv, clock, geometry, config.min_free, readers)
         try:
             async with disks.opened(config, capacity_bytes, means) as (shards, own):
-                yield cls(shards, own, capacity_bytes, capacity_bytes * config.object_max // 100)
+                object_size_max = geometry.object_size_max or capacity_bytes * config.object_max // 100
+                yield cls(shards, own, capacity_bytes, object_size_max)
         finally:
             readers.shutdown(wait=False, cancel_futures=True)
 
@@ -105,11 +106,11 @@ class BlockStore:
 
         None says nothing about the block: `read` it. Counts as a hit.
         """
-        return self._shards[place.shard].read_now(place, start, stop)
+        return self.shards[place.shard].read_now(place, start, stop)
 
     async def read(self, place: Place, start: int, stop: int) -> memoryview | None:
         """The bytes [start, stop) of a block, verified; None if it is damaged or gone, which is a miss from now on."""
-        return await self._shards[place.shard].read(place, start, stop)
+        return await self.shards[place.shard].read(place, start, stop)
 
     async def keep(
         self, content: Content, number: int, data: Buffer, known: Known | None = None, stay: Stay = Stay.GATE
@@ -146,30 +147,30 @@ class BlockStore:
             row = (oh, names.content_hash(self._secret, oh, info.version), info)
             by_shard.setdefault(self._home_of(oh).number, []).append(row)
         for number, its_rows in by_shard.items():
-            self._shards[number].keeping.refresh(its_rows, validated_s)
+            self.shards[number].keeping.refresh(its_rows, validated_s)
 
     def distrust(self) -> None:
         """From now on no info validated before is trusted: `known` says 0."""
-        for shard in self._shards:
+        for shard in self.shards:
             shard.distrust()
 
     def usage(self) -> Usage:
         """How full it is."""
-        rooms = [shard.upkeep.room() for shard in self._shards]
+        rooms = [shard.upkeep.room() for shard in self.shards]
         return Usage(
             capacity_bytes=self._capacity_bytes,
             used_bytes=sum(room.used_bytes for room in rooms),
-            live_bytes=sum(shard.table.live_bytes for shard in self._shards),
+            live_bytes=sum(shard.table.live_bytes for shard in self.shards),
             index_bytes=sum(room.index_bytes for room in rooms),
             segments=sum(room.segments for room in rooms),
-            kept_bytes_total=sum(shard.keeping.kept_bytes for shard in self._shards),
-            evicted_bytes_total=sum(shard.upkeep.evicted_bytes for shard in self._shards),
-            refused_total=sum(shard.keeping.refused for shard in self._shards),
-            damaged_total=sum(shard.damaged for shard in self._shards),
+            kept_bytes_total=sum(shard.keeping.kept_bytes for shard in self.shards),
+            evicted_bytes_total=sum(shard.upkeep.evicted_bytes for shard in self.shards),
+            refused_total=sum(shard.keeping.refused for shard in self.shards),
+            damaged_total=sum(shard.damaged for shard in self.shards),
         )
 
     def _home_of(self, oh: bytes) -> Shard:
-        return self._only or self._shards[self._slots[names.slot_of(oh)]]
+        return self._only or self.shards[self._slots[names.slot_of(oh)]]
 
     def _shard_of(self, content: Content, number: int) -> Shard:
         if self._only is not None:

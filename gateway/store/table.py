@@ -68,15 +68,16 @@ class Segments:
         return list(self._by_id.values())
 
     def opened(self, segment: Segment, fd: int) -> None:
-        """Takes the descriptor for a segment that had none, and closes the one longest unused above the bound."""
+        """Takes the descriptor for a segment that had none, and closes those longest unused above the bound."""
         if segment.fd >= 0 or (segment.doomed and not segment.readers):
             self._files.close(fd)  # two threads opened it at once, or it is gone
             return
         segment.fd = fd
         self._open[segment.id] = segment
-        idle = next((other for other in self._open.values() if not other.readers and other is not segment), None)
-        if len(self._open) > self._open_max and idle is not None and idle.entry.state is not State.OPEN:
-            self._close(idle)
+        if len(self._open) > self._open_max:
+            idle = [other for other in self._open.values() if other is not segment and _is_idle(other)]
+            for other in idle[: len(self._open) - self._open_max]:
+                self._close(other)
 
     def used(self, segment: Segment) -> None:
         """Somebody reads it: it is not the next to be closed."""
@@ -129,3 +130,7 @@ class Segments:
         del self._open[segment.id]
         self._files.close(segment.fd)
         segment.fd = -1
+
+
+def _is_idle(segment: Segment) -> bool:
+    return not segment.readers and segment.entry.state is not State.OPEN

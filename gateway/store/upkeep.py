@@ -28,6 +28,8 @@ EVICTION_SLICE = 64
 MEASURE_EVERY_S = 5.0
 ROOM_WAIT_S = 1.0
 """How long a writer waits for an eviction before its blocks are refused."""
+FULL_RETRY_S = 30.0
+"""How long a full file system is left alone before it is asked again."""
 IDS_RESERVED = 64
 
 P = ParamSpec("P")
@@ -53,6 +55,9 @@ class Upkeep:
         self._being_made = 0
         self._is_stuck = False
         self._is_busy = False
+        self._owed = 0
+        """Segments to evict although there seems to be room."""
+        self._full_until_s = 0.0
         self.next_id = 1
         self.reserved_id = 1
         """Ids below it are reserved: no later start gives them out again."""
@@ -64,26 +69,29 @@ class Upkeep:
 
     async def next_segment(self, first_seq: int) -> OpenSegment | None:
         """A new segment to write to; None if there is no room and will not be any soon, or the disk fails."""
-        for _ in range(2):
-            if not await self._room_for_one():
+        now_s = self._site.clock.monotonic_s()
+        if now_s < self._full_until_s or not await self._holds(lambda: self.room().missing_bytes <= 0):
+            return None
+        try:
+            return await self._make(first_seq)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                self._health.write_failed(error, now_s)
                 return None
-            self._being_made += 1
-            try:
-                return await self._make(first_seq)
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    self._health.write_failed(error, self._site.clock.monotonic_s())
-                    return None
-            finally:
-                self._being_made -= 1
-            # Somebody else has filled the file system: what is used now is all there is, until measured again.
-            self._room = replace(self._room, limit_bytes=self.room().used_bytes)
-        return None
+        # Somebody else has filled the file system: what one of our segments takes may be enough for another.
+        self._owed = 1
+        try:
+            return await self._make(first_seq) if await self._holds(lambda: not self._owed) else None
+        except OSError as error:
+            self._full_until_s = now_s + FULL_RETRY_S
+            log.warning("the file system is full", extra={"path": self._site.directory, "error": str(error)})
+            return None
 
-    async def _room_for_one(self) -> bool:
+    async def _holds(self, condition: Callable[[], bool]) -> bool:
+        """Lets upkeep work until it holds; False if it does not soon, or cannot."""
         try:
             async with asyncio.timeout(ROOM_WAIT_S):
-                while self.room().missing_bytes > 0:
+                while not condition():
                     if self._is_stuck:
                         return False
                     self._table.changed.clear()
@@ -97,6 +105,13 @@ class Upkeep:
         number = await self._new_id()
         if number is None:
             return None
+        self._being_made += 1
+        try:
+            return await self._made(number, first_seq)
+        finally:
+            self._being_made -= 1
+
+    async def _made(self, number: int, first_seq: int) -> OpenSegment:
         site, now_s = self._site, self._site.now_s()
         head = segments.header(site.uuid, number, int(site.clock.now_s() * 1e6), first_seq, site.segment_size)
         fd = await self._in_thread(site.files.create, site.path_of(number), site.segment_size, head)
@@ -167,7 +182,8 @@ class Upkeep:
         if self._full:
             await self._seal(self._full.popleft())
             return True
-        if self.room().missing_for(AHEAD_SEGMENTS) > 0:
+        if self._owed or self.room().missing_for(AHEAD_SEGMENTS) > 0:
+            self._owed = 0
             victim = logs.victim(self._table.all())
             if victim is not None:
                 return await self.evict(victim)
