@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.config.actions import is_asked_for, nearest
 from gateway.config.lines import Path as KeyPath
+from gateway.config.places import S3_BUCKETS
 from gateway.config.policies import ANONYMOUS_POLICY
 from gateway.config.sections import Config
 
@@ -25,6 +26,9 @@ def problems_of(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if mount.bucket in buckets:
             yield ("mount", index, "bucket"), "another mount has this bucket"
         buckets.add(mount.bucket)
+        for name, limit in (("request_rate", mount.request_rate), ("bandwidth", mount.bandwidth)):
+            if limit and mount.backend != "s3":
+                yield ("mount", index, name), f"limits stores over a network, and {mount.backend} is none"
     if config.listen.s3 == config.listen.admin and config.listen.s3.port:
         yield ("listen", "admin"), "is the address of listen.s3 too"
 
@@ -52,6 +56,8 @@ def _places(config: Config) -> Iterator[str]:
         if _lies_in(data_dir, root):
             yield f"{name} contains node.data_dir: who may read that bucket can read the node's secrets"
     for mount in config.mount:
+        if mount.backend == "s3" and "/" in mount.uri.removeprefix(S3_BUCKETS) and not mount.uri.endswith("/"):
+            yield f"mount {mount.bucket}: the prefix in its uri does not end in /, so names begin with it as they are"
         if mount.backend == "memory":
             yield f"mount {mount.bucket} is kept in memory: its objects are gone when the node stops"
 

@@ -114,6 +114,8 @@ _OPTIONS: Mapping[str, type[LocalOptions] | type[MemoryOptions] | type[S3Options
     "memory": MemoryOptions,
     "s3": S3Options,
 }
+S3_BUCKETS = "s3://"
+"""The uri of `[new_buckets]` that makes real buckets at the store."""
 _ENDPOINT = re.compile(r"https?://[^/?#@\s]+/?")
 _S3_URI = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{1,254})(?:/.*)?", re.DOTALL)
 

@@ -20,7 +20,7 @@ from gateway.config.fields import (
     Section,
     matching,
 )
-from gateway.config.places import PlaceConfig
+from gateway.config.places import S3_BUCKETS, PlaceConfig
 from gateway.config.policies import PolicyConfig, Words
 from gateway.model import MIB, is_bucket_name
 
@@ -236,6 +236,12 @@ class AccessKeyConfig(Section):
 
 class NewBucketsConfig(PlaceConfig):
     """What CreateBucket makes. Without this section it answers 403 AccessDenied."""
+
+    @classmethod
+    def _check_bucket(cls, uri: str) -> None:
+        # Without a bucket in it, each new one is a real bucket of the same name at the store.
+        if uri != S3_BUCKETS:
+            super()._check_bucket(uri)
 
 
 class MountConfig(PlaceConfig):

@@ -1,4 +1,4 @@
-"""The place of a bucket at its backend: the directory that comes with it and goes with it."""
+"""The place of a bucket at its backend: the directory or real bucket that comes with it and goes with it."""
 
 import asyncio
 import errno
@@ -8,14 +8,44 @@ from pathlib import Path
 
 from gateway.backends.base import RESERVED
 from gateway.config import PlaceConfig
+from gateway.config.places import S3_BUCKETS, S3Options
 from gateway.errors import AccessRefused, BackendUnavailable, BucketNotEmpty, GatewayError, RootMissing, StorageFull
 from gateway.model import Bucket
 
 
 def place_for(new_buckets: PlaceConfig, bucket: Bucket) -> PlaceConfig:
     """Where a new bucket lies: beside the others, under its own name."""
-    uri = str(Path(new_buckets.uri, bucket)) if new_buckets.backend == "local" else new_buckets.uri
+    match new_buckets.backend:
+        case "local":
+            uri = str(Path(new_buckets.uri, bucket))
+        case "s3" if new_buckets.uri == S3_BUCKETS:
+            uri = f"{S3_BUCKETS}{bucket}"
+        case "s3":
+            uri = f"{new_buckets.uri.rstrip('/')}/{bucket}/"
+        case _:
+            uri = new_buckets.uri
     return PlaceConfig(backend=new_buckets.backend, uri=uri, options=new_buckets.options)
+
+
+def reachable(place: PlaceConfig, new_buckets: PlaceConfig | None) -> PlaceConfig:
+    """The place as it was kept, with what is never kept: the options of S3 stores, which hold credentials.
+
+    Raises `BackendUnavailable` where the configuration says them no more.
+    """
+    if place.backend != "s3":
+        return place
+    if new_buckets is None or new_buckets.backend != "s3":
+        raise BackendUnavailable("[new_buckets] does not say any more how to reach the store of this bucket.")
+    return place.model_copy(update={"options": new_buckets.options})
+
+
+async def create(place: PlaceConfig) -> None:
+    """Makes the place of a new bucket; `BucketTaken` where the store has such a bucket already."""
+    await make(place)
+    if _is_real_bucket(place):
+        from gateway.backends.s3.buckets import make_bucket  # noqa: PLC0415
+
+        await make_bucket(place.uri, _s3_options(place))
 
 
 async def make(place: PlaceConfig) -> None:
@@ -37,6 +67,19 @@ async def remove(place: PlaceConfig) -> None:
     """Removes an empty place; `BucketNotEmpty` if something of others is in it, which then stays."""
     if place.backend == "local":
         await asyncio.to_thread(_remove_directory, Path(place.uri))
+    if _is_real_bucket(place):
+        from gateway.backends.s3.buckets import remove_bucket  # noqa: PLC0415
+
+        await remove_bucket(place.uri, _s3_options(place))
+
+
+def _is_real_bucket(place: PlaceConfig) -> bool:
+    return place.backend == "s3" and "/" not in place.uri.removeprefix(S3_BUCKETS)
+
+
+def _s3_options(place: PlaceConfig) -> S3Options:
+    assert isinstance(place.options, S3Options)
+    return place.options
 
 
 def _make_directory(path: Path) -> None:

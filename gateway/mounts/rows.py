@@ -33,7 +33,8 @@ class BucketRow:
             value["place"] = {
                 "backend": self.place.backend,
                 "uri": _kept_uri(self.place, home),
-                "options": dict(self.place.options.model_dump()),
+                # Those of S3 stores hold credentials, so they stay in the configuration alone.
+                "options": {} if self.place.backend == "s3" else dict(self.place.options.model_dump()),
             }
         return value
 

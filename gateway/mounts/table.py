@@ -95,6 +95,7 @@ class Mounts:
                 raise BucketOwnedAlready(BucketName=bucket) if owned else BucketTaken(BucketName=bucket)
             place = places.place_for(self._new_buckets, bucket)
             row = BucketRow(user, int(self._clock.now_s()), place)
+            await places.create(place)
             mount = await self._mount_made(bucket, row, place)
             try:
                 await self._settings.put(rows.MADE, bucket, row.to_value(self._home))
@@ -163,7 +164,8 @@ class Mounts:
         assert row.place is not None
         try:
             await places.require_parent(row.place)
-            self._mounts[bucket] = await self._mount_made(bucket, row, row.place)
+            place = places.reachable(row.place, self._new_buckets)
+            self._mounts[bucket] = await self._mount_made(bucket, row, place)
         except GatewayError as error:
             # The other buckets are as good as ever; this one is missing until its place is back.
             log.error("cannot open bucket", extra={"bucket": bucket, "uri": row.place.uri, "error": str(error)})
