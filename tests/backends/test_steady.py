@@ -24,7 +24,7 @@ from gateway.errors import (
     VersionChanged,
 )
 from gateway.metrics import Metrics
-from gateway.model import MIB, IfAbsent, IfVersion, Key, Span
+from gateway.model import MIB, IfAbsent, IfVersion, Key, Span, Version
 from tests.backends.faulty import Breaks, Fails, Fault, FaultyBackend, Loses
 from tests.backends.virtual_time import LoopClock, run
 from tests.contract.bodies import Broken, Sent, get, put
@@ -301,6 +301,9 @@ def test_a_write_that_meets_the_object_of_another_has_failed_even_with_equal_byt
     async def scenario() -> None:
         made = await filled(b"same", Fails(DOWN))
         assert isinstance(await failure(made.steady.write(KEY, Sent(b"same"), IF_ABSENT)), ConditionFailed)
+        await made.store.delete(KEY, None)
+        gone = WriteSpec(condition=IfVersion(Version(b"gone")))
+        assert isinstance(await failure(made.steady.write(KEY, Sent(b"same"), gone)), ConditionFailed)
         twice = scene()
         await twice.steady.write(KEY, Sent(b"same"), IF_ABSENT)
         twice.fails_next(Fails(DOWN))

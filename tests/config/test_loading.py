@@ -231,6 +231,14 @@ def test_an_override_that_names_no_key_is_refused(tmp_path: Path, given: str) ->
             '[[mount]]\nbucket = "abc"\nbackend = "memory"\n[[mount]]\nbucket = "abc"\nbackend = "memory"\n',
             "config.toml:5: mount[1].bucket: another mount has this bucket",
         ),
+        (
+            '[[mount]]\nbucket = "abc"\nbackend = "memory"\nbandwidth = "1MiB"\n',
+            "config.toml:4: mount[0].bandwidth: limits stores over a network, and memory is none",
+        ),
+        (
+            '[[mount]]\nbucket = "abc"\nbackend = "memory"\nrequest_rate = 5\n',
+            "config.toml:4: mount[0].request_rate: limits stores over a network, and memory is none",
+        ),
         ('[listen]\ndomain = "http://a.b"\n', "listen.domain: not a host name"),
         ('[[mount]]\nbucket = "abc"\nbackend = "local"\n', "mount[0].uri: names no directory"),
         (

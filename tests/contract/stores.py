@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import ParamSpec
 
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.backends.memory import MemoryBackend
+from gateway.backends.steady import Endpoint, Meter, Rate, Steady, Terms
+from gateway.clock import SystemClock
 from gateway.config.places import LocalOptions
+from gateway.metrics import Metrics
 
 P = ParamSpec("P")
 
@@ -39,6 +43,12 @@ def memory(_directory: Path) -> Store:
     return Store("memory", lambda: backend)
 
 
+def steady(_directory: Path) -> Store:
+    backend = MemoryBackend()
+    endpoint = Endpoint("memory", SystemClock(), Random(1))
+    return Store("steady", lambda: Steady(backend, Terms(endpoint, Meter(Metrics(), "memory"), Rate(0), Rate(0))))
+
+
 def local_exact(directory: Path) -> Store:
     return Store("local-exact", lambda: LocalBackend(str(directory), LocalOptions(keys="exact")))
 
@@ -49,6 +59,7 @@ def local_escape(directory: Path) -> Store:
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "memory": memory,
+    "steady": steady,
     "local-exact": local_exact,
     "local-escape": local_escape,
 }

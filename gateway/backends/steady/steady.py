@@ -23,7 +23,7 @@ from gateway.backends.steady.limit import Kind
 from gateway.backends.steady.reading import SteadyRead
 from gateway.backends.steady.retry import Repeat
 from gateway.backends.steady.sending import BodyFailed, Held, Passing, sendable
-from gateway.errors import ConditionFailed, GatewayError, UploadMissing
+from gateway.errors import ConditionFailed, GatewayError, ObjectMissing, UploadMissing
 from gateway.model import Info, Key, Span, Tags, Unconditional, Version
 
 T = TypeVar("T")
@@ -151,10 +151,13 @@ class Steady:
         """
         try:
             return await made
-        except ConditionFailed:
+        except ConditionFailed as failure:
             if not spec.write_id:
                 raise
-            info = await self._inner.stat(key)
+            try:
+                info = await self._inner.stat(key)
+            except ObjectMissing:
+                raise failure from None
             if info.write_id != spec.write_id:
                 raise
             return info
