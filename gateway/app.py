@@ -27,6 +27,7 @@ from gateway.config import Address, Config, warnings_of
 from gateway.errors import ConfigInvalid
 from gateway.handlers.service import Service
 from gateway.metrics import Metrics
+from gateway.model import MIB
 from gateway.mounts import Mounts
 from gateway.s3.auth import AuthRules, Verifier
 from gateway.s3.seal import Sealer
@@ -40,9 +41,11 @@ from gateway.tasks import tasks_until_end
 
 HASHERS = 2
 """Threads that hash bodies; hashing holds the GIL only for moments, so more would only fight for cores."""
-FILLS_SHARE = 4
+FILLS_SHARE = 8
 """One part in so many of `limits.transfer_memory` is for bytes on their way from backends, the rest for requests:
 readers that wait for a fill must not hold the memory that it waits for."""
+FILLS_MIN = 2 * MIB
+"""One stream and one block at least."""
 LAG_EVERY_S = 1.0
 EXPOSED_EVERY_S = 60.0
 ADMIN_STOP_GRACE_S = 1.0
@@ -103,7 +106,7 @@ class Node:
             hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="hasher")
             stack.callback(hashers.shutdown)
             transfer_memory = int(config.limits.transfer_memory)
-            fills = Budget(transfer_memory // FILLS_SHARE)
+            fills = Budget(max(FILLS_MIN, transfer_memory // FILLS_SHARE))
             requests = Budget(transfer_memory - fills.limit_bytes)
             store = await stack.enter_async_context(BlockStore.open(config.store, self._clock))
             tasks = await stack.enter_async_context(tasks_until_end())

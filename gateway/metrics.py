@@ -74,6 +74,14 @@ class Metrics:
             ["state"],
             registry=registry,
         )
+        self._declare_cache(registry)
+        self._declare_backends(registry)
+        build_info = Gauge("forebay_build_info", "Always 1; says which version runs.", ["version"], registry=registry)
+        build_info.labels(__version__).set(1)
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    def _declare_cache(self, registry: CollectorRegistry) -> None:
         block_reads = Counter(
             "forebay_cache_block_reads_total",
             "Blocks read for clients, by source: store (this node's disks) or backend.",
@@ -105,11 +113,6 @@ class Metrics:
             ["mount"],
             registry=registry,
         )
-        self._declare_backends(registry)
-        build_info = Gauge("forebay_build_info", "Always 1; says which version runs.", ["version"], registry=registry)
-        build_info.labels(__version__).set(1)
-        ProcessCollector(registry=registry)
-        GCCollector(registry=registry)
 
     def _declare_backends(self, registry: CollectorRegistry) -> None:
         self.backend_requests = Counter(

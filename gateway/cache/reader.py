@@ -84,13 +84,19 @@ class Reader:
         finally:
             self.close()
 
-    def needs_backend(self, span: Span) -> bool:
-        """Whether one of the first blocks of the span, as far as they were not read yet, is not here."""
+    async def needs_backend(self, span: Span) -> bool:
+        """Whether one of the first blocks of the span, as far as they were not read yet, is not here.
+
+        A block that is about to be kept is waited for: what was called a hit is one after a crash, too.
+        """
         if self.used_backend:
             return True
         wanted = numbers(span)[:FILL_BLOCKS_MAX]
         wanted = range(max(wanted.start, self._position), wanted.stop)
-        return any(not self._is_here(number) for number in wanted)
+        for number in wanted:
+            if not self._is_here(number) and not await self._is_settling(number):
+                return True
+        return False
 
     def close(self) -> None:
         """Leaves every fill."""
@@ -159,6 +165,11 @@ class Reader:
     def _is_here(self, number: int) -> bool:
         return self._at.store.places(self.content, number, 1)[0] is not None or self._is_drafted(number)
 
+    async def _is_settling(self, number: int) -> bool:
+        fill = self._at.flights.find(self.content, number)
+        arrival = None if fill is None else fill.arrivals.get(number)
+        return arrival is not None and await arrival.is_settled()
+
     def _is_drafted(self, number: int) -> bool:
         span = block_span(number, self._info.size)
         now_s = self._at.clock.monotonic_s()
@@ -200,7 +211,9 @@ class Reader:
         here = {number for number, place in zip(wanted, found, strict=True) if place is not None}
 
         def is_missing(number: int) -> bool:
-            return number not in here and self._at.flights.find(self.content, number) is None
+            if number in here or self._at.flights.find(self.content, number) is not None:
+                return False
+            return not self._is_drafted(number)
 
         for run in runs(wanted, is_missing):
             self._at.flights.start(self._mount, self._key, self.content, version, run, ahead=True)

@@ -41,7 +41,7 @@ class View(Protocol):
     @property
     def is_stale(self) -> bool: ...
 
-    def source(self, span: Span | None) -> Source:
+    async def source(self, span: Span | None) -> Source:
         """The x-cache word of an answer with these bytes, of which some may have been read; None: without any."""
         ...
 
@@ -66,8 +66,9 @@ class CachedView:
     def is_stale(self) -> bool:
         return self._seen.is_stale
 
-    def source(self, span: Span | None) -> Source:
-        return word_of(self._seen, filled=None if not span or not span.size else self._reader.needs_backend(span))
+    async def source(self, span: Span | None) -> Source:
+        filled = await self._reader.needs_backend(span) if span is not None and span.size else None
+        return word_of(self._seen, filled=filled)
 
     def pieces(self, span: Span, *, whole: bool) -> AsyncIterator[bytes | memoryview]:
         return self._reader.pieces(span, whole=whole)
@@ -85,7 +86,7 @@ class DirectView:
         self._reading = reading
         self.info = info
 
-    def source(self, span: Span | None) -> Source:
+    async def source(self, span: Span | None) -> Source:
         return Source.BYPASS
 
     async def pieces(self, span: Span, *, whole: bool) -> AsyncIterator[bytes | memoryview]:

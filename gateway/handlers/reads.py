@@ -146,7 +146,7 @@ def _select(spec: ReadSpec, info: Info) -> Selection:
 async def _answer(spec: ReadSpec, view: View) -> Answer:
     info = view.info
     if _is_unmodified(spec, info):
-        source = view.source(None)
+        source = await view.source(None)
         return _not_modified(info, source, _cache_fields(source, view.age_s, is_stale=view.is_stale))
     selection = _select(spec, info)
     span = selection.span or Span(0, info.size)
@@ -156,7 +156,7 @@ async def _answer(spec: ReadSpec, view: View) -> Answer:
     else:
         # The first piece is waited for, so that a failure before it is still a proper answer.
         body, first = b"", await anext(pieces)
-    source = view.source(span)
+    source = await view.source(span)
     answer = _head(spec, info, selection, source, _cache_fields(source, view.age_s, is_stale=view.is_stale))
     if first is None:
         answer.body, answer.size = body, None

@@ -20,13 +20,15 @@ CATCHERS_OF_ALL = {
     "gateway/cache/fills.py": 2,
     "gateway/cache/infos.py": 1,
     "gateway/kv.py": 2,
+    "gateway/tasks.py": 1,
     "gateway/store/writer.py": 1,
     "gateway/store/upkeep.py": 1,
 }
 """Where `except Exception` may stand, and how often.
 
 Around one request, before its answer has begun and after, and around one job: a fill, its keeping of a
-block, a question to a backend, a batch of blocks to write, one round of the store's upkeep. kv: rocksdict raises plain exceptions, which are translated there.
+block, a question to a backend, a batch of blocks to write, one round of the store's upkeep. rocksdict
+raises plain exceptions, which kv translates; what tasks catches is raised again a few lines below.
 """
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
