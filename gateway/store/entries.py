@@ -88,6 +88,7 @@ class SegmentEntry:
 
 
 def info_key(oh: bytes) -> bytes:
+    """The key of an object's info."""
     return b"o" + oh
 
 
@@ -97,6 +98,7 @@ def block_key(vh: bytes, number: int) -> bytes:
 
 
 def segment_key(segment: int) -> bytes:
+    """The key of a segment; segments lie in the order of their ids."""
     return SEGMENT_PREFIX + _SEGMENT_ID.pack(segment)
 
 
@@ -109,6 +111,7 @@ def segment_of(key: bytes) -> int:
 
 
 def pack_counter(number: int) -> bytes:
+    """The value of a number kept under a name."""
     return _COUNTER.pack(number)
 
 
@@ -123,6 +126,7 @@ def unpack_counter(value: bytes | None) -> int:
 
 
 def pack_spot(spot: Spot) -> bytes:
+    """The value of a piece, and the first bytes of an info's."""
     return _PLACE.pack(*spot)
 
 
@@ -196,6 +200,7 @@ def unpack_info(value: bytes, type_of: Callable[[int], str | None]) -> InfoEntry
 
 
 def pack_segment(entry: SegmentEntry) -> bytes:
+    """The value of a segment."""
     sums = entry.sums
     return _SEGMENT.pack(
         entry.state,

@@ -55,6 +55,7 @@ class Upkeep:
         self._being_made = 0
         self._is_stuck = False
         self._is_busy = False
+        self._rounds = 0
         self._owed = 0
         """Segments to evict although there seems to be room."""
         self._full_until_s = 0.0
@@ -158,25 +159,27 @@ class Upkeep:
                 log.exception("upkeep of the store failed")
 
     async def settled(self) -> None:
-        """Returns when every segment that was given back is sealed, and all are synced."""
-        while self._full or self._unsynced or self._is_busy:
+        """Returns when all there was to do is done: sealed, evicted, synced."""
+        rounds = self._rounds
+        while self._full or self._unsynced or self._is_busy or self._rounds == rounds:
             self._table.changed.clear()
             self._wake.set()
             await self._table.changed.wait()
 
     async def once(self) -> None:
         """Measures if it is time, then does all there is to do now."""
-        if self._site.clock.monotonic_s() - self._measured_at_s >= MEASURE_EVERY_S:
-            await self.measure(self._room.share_bytes)
         self._is_busy = True
         try:
+            if self._site.clock.monotonic_s() - self._measured_at_s >= MEASURE_EVERY_S:
+                await self.measure(self._room.share_bytes)
             while await self._step():
                 self._is_stuck = False
                 self._table.changed.set()
         finally:
             self._is_busy = False
-        self._is_stuck = self.room().missing_bytes > 0
-        self._table.changed.set()
+            self._is_stuck = self.room().missing_bytes > 0
+            self._rounds += 1
+            self._table.changed.set()
 
     async def _step(self) -> bool:
         if self._full:
