@@ -31,8 +31,6 @@ class Repeat(Enum):
     """Always: it changes nothing."""
     WRITE = "write"
     """Whatever became of it: done twice it is as done once."""
-    REFUSED = "refused"
-    """Only when the store said that it did nothing."""
     NEVER = "never"
     """Its body is spent."""
 
@@ -79,12 +77,10 @@ def _may_help(error: GatewayError, repeat: Repeat, tries: int) -> bool:
     match error:
         case BackendBroken():
             return repeat is Repeat.READ and tries == 1
-        case SlowDown() | Conflict():
+        case SlowDown() | Conflict() | BackendUnavailable():
             return repeat is not Repeat.NEVER
-        case BackendUnavailable():
-            return repeat in {Repeat.READ, Repeat.WRITE}
         case _:
-            return error.retry and repeat is Repeat.READ
+            return False
 
 
 def _pause_max_s(repeat: Repeat) -> float:
