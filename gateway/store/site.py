@@ -30,7 +30,7 @@ class Geometry:
     batch_bytes_max: int = 4 * MIB
     sync_every_bytes: int = 32 * MIB
     pending_bytes_max: int = PENDING_BYTES_MAX
-    """Blocks that wait to be written, over all disks; more are refused."""
+    """Blocks that wait to be written to one disk; more are refused."""
     open_files_max: int = OPEN_FILES_MAX
 
 
