@@ -30,6 +30,8 @@ CROWD = 20
 """Readers that stand still, and as many writers."""
 WRITTEN_SIZE = 8 * MIB
 WRITTEN = content(WRITTEN_SIZE)
+BEGINNING_SIZE = MIB // 4
+"""What a writer sends before it stands still: so little that it is sent even if nobody reads it."""
 
 
 @contextmanager
@@ -76,22 +78,21 @@ async def crowd(scene: Scene) -> list[str]:
     """
     async with AsyncExitStack() as stack:
         still = [await stack.enter_async_context(reader(scene, scene.thing("16MiB"))) for _ in range(CROWD)]
-        writers = [await stack.enter_async_context(half_a_put(scene, number)) for number in range(CROWD)]
+        writers = [await stack.enter_async_context(a_put(scene, number)) for number in range(CROWD)]
         for one in still:
             await one.begin()
             await one.take(1)
-        for one in writers:
-            await one.send(WRITTEN[: WRITTEN_SIZE // 2])
         scene.stub.fault("hold", count=10 * CROWD)
         cold = [await stack.enter_async_context(reader(scene, scene.thing("2MiB"))) for _ in range(2 * CROWD)]
-        refused = asyncio.Event()
+        refused, calm = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
+            for one in writers:
+                tasks.create_task(put_with_a_pause(one, calm))
             for one in cold:
                 tasks.create_task(finish(one, refused))
             await refused.wait()
             scene.stub.calm()
-            for one in writers:
-                tasks.create_task(finish_put(one))
+            calm.set()
             for one in still:
                 tasks.create_task(one.take())
     assert all(one.taken.matches for one in still)
@@ -107,14 +108,20 @@ async def finish(one: Reader, refused: asyncio.Event) -> None:
         refused.set()
 
 
-async def finish_put(one: Reader) -> None:
-    """Sends the other half and takes the answer."""
-    await one.send(WRITTEN[WRITTEN_SIZE // 2 :])
-    await one.begin()
+async def put_with_a_pause(one: Reader, go_on: asyncio.Event) -> None:
+    """Sends the beginning of a body, and the rest when it is told to, unless the answer has come before."""
+    await one.send(WRITTEN[:BEGINNING_SIZE])
+    async with asyncio.TaskGroup() as tasks:
+        answered = tasks.create_task(one.begin())
+        told = tasks.create_task(go_on.wait())
+        await asyncio.wait({answered, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not answered.done():
+            await one.send(WRITTEN[BEGINNING_SIZE:])
     await one.take()
 
 
-def half_a_put(scene: Scene, number: int) -> Reader:
+def a_put(scene: Scene, number: int) -> Reader:
     """A PUT whose body its sender sends."""
     target = path("plain", f"slow-{number}")
     return Reader(scene.wire, scene.wire.head("PUT", target, {"content-length": str(WRITTEN_SIZE)}))

@@ -22,14 +22,18 @@ THING_SIZE = "24MiB"
 SMALL_THINGS = 40
 BACKEND_RATE = 200 * MIB
 """Slow enough that every kill falls into fills."""
+MOUNTS = {"plain": 'readahead = "off"', "forever": 'freshness = "immutable"\nreadahead = "off"'}
 
 Hit = tuple[Thing, int, int]
 
 
 @pytest.fixture
 def doomed(tmp_path: Path) -> Iterator[Scene]:
-    """A node that will be killed, before a backend that takes its time."""
-    with opened(tmp_path, "--rate", f"{BACKEND_RATE}B") as scene:
+    """A node that will be killed, before a backend that takes its time.
+
+    It reads nothing ahead: after the crash, every request at the backend is one for what should be a hit.
+    """
+    with opened(tmp_path, "--rate", f"{BACKEND_RATE}B", mounts=MOUNTS) as scene:
         yield scene
 
 

@@ -11,7 +11,7 @@ class Kind(Enum):
     """What happens."""
 
     STATUS = "status"
-    """An error document with `status` instead of the answer."""
+    """An error document with `status` instead of the answer; nothing is done."""
     CUT = "cut"
     """The connection is closed, as a process that ends closes it."""
     RESET = "reset"

@@ -164,9 +164,10 @@ class Connection(asyncio.Protocol):
             self._send(stub.control(request.target, given), request)
             return
         fault = stub.faults.next(request)
-        reply = answer(stub.shelf, request)
         if fault is not None and fault.kind is Kind.STATUS:
             reply = error(fault.status, "SlowDown" if fault.status == 503 else "InternalError")
+        else:
+            reply = answer(stub.shelf, request)
         stub.counts.asked(request.name, f"{reply.kind or request.method} {reply.status}")
         if fault is None and reply.size <= DIRECT_MAX and not stub.pace.is_set:
             self._send(reply, request)

@@ -151,6 +151,12 @@ def test_faults_befall_as_many_requests_as_they_were_armed_for(stub: Stub) -> No
     assert [Exchange(stub, "GET", "o-1MiB").status for _ in range(3)] == [503, 503, 200]
 
 
+def test_a_write_that_is_refused_changes_nothing(stub: Stub) -> None:
+    stub.fault("status", method="PUT")
+    assert Exchange(stub, "PUT", "refused", {}, b"body").status == 503
+    assert Exchange(stub, "GET", "refused").status == 404
+
+
 @pytest.mark.parametrize("kind", ["cut", "reset"])
 def test_a_broken_answer_breaks_off_after_its_bytes(stub: Stub, kind: str) -> None:
     stub.fault(kind, "o-1MiB", after=300_000)
