@@ -10,10 +10,10 @@ class Arrival:
     """One block while it is being filled, and until it lies in the store.
 
     `cost` is the memory reserved for it. `buffer` never changes where it is filled already, so views of it
-    may be handed out and outlive the arrival.
+    may be handed out and outlive the arrival. `settling`: it is being kept; then `ended`, and perhaps `refused`.
     """
 
-    __slots__ = ("_waiting", "buffer", "cost", "ended", "failure", "filled", "number", "refused")
+    __slots__ = ("_waiting", "buffer", "cost", "ended", "failure", "filled", "number", "refused", "settling")
 
     def __init__(self, number: int, size: int, cost: int) -> None:
         self.number = number
@@ -22,6 +22,7 @@ class Arrival:
         self.filled = 0
         self.failure: GatewayError | None = None
         self.ended = False
+        self.settling = False
         self.refused = False
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -42,6 +43,11 @@ class Arrival:
         self.ended = True
         self.failure = failure
         self._wake()
+
+    def settle(self, *, refused: bool) -> None:
+        """The store has taken it, or not."""
+        self.refused = refused
+        self.end(None)
 
     async def is_settled(self) -> bool:
         """Whether all of it was here already; if so, returns when the store has taken or refused it."""

@@ -1,8 +1,7 @@
 """The cache of a node: the bytes of an object from the nearest place, and every write on its way to the backend."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.backends.base import Body, Completion, ListPage, ListQuery, Part, UploadId, WriteSpec
@@ -66,8 +65,7 @@ class Cache:
 
     # Reads.
 
-    @asynccontextmanager
-    async def open(self, mount: Mount, key: Key, want: Want) -> AsyncIterator[View]:
+    async def open(self, mount: Mount, key: Key, want: Want) -> View:
         """One version of an object, from the first byte to the last. Raises `ObjectMissing` and the backend's errors.
 
         A view whose version is gone raises `VersionChanged` from its pieces; opened again, it shows the new one.
@@ -75,15 +73,10 @@ class Cache:
         if not mount.policy.is_cached or want.demand is Demand.BYPASS:
             if mount.policy.is_cached:
                 self._infos.misses.note(mount.bucket, key, MissReason.BYPASS, self._clock.now_s())
-            async with direct_view(mount.backend, key, want) as view:
-                yield view
-            return
+            return await direct_view(mount.backend, key, want)
         seen, boarding = await self._find(mount, key, want)
         reader = Reader(self._places, mount, key, seen, boarding)
-        try:
-            yield CachedView(reader, seen, self._age_s(mount, seen))
-        finally:
-            reader.close()
+        return CachedView(reader, seen, self._age_s(mount, seen))
 
     async def head(self, mount: Mount, key: Key, demand: Demand, *, complete: bool) -> Headline:
         """The info of an object, without its bytes."""

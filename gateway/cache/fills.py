@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from crc32c import crc32c
 
 from gateway.backends.base import Reading
 from gateway.budget import Budget
 from gateway.cache.arrivals import Arrival
 from gateway.cache.blocks import block_span
 from gateway.errors import BackendUnavailable, GatewayError, InternalError, SlowDown
-from gateway.model import BLOCK_SIZE, MIB, Info, Key, Known, Span, Version
+from gateway.model import BLOCK_SIZE, MIB, Algorithm, ChecksumType, Info, Key, Known, Span, Version
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
 from gateway.store.values import Content, Stay
@@ -98,7 +99,7 @@ class Fill:
         self._keeping: asyncio.Task[None] | None = None
         self._news: list[asyncio.Future[None]] = []
         self._moved = asyncio.Event()
-        self._lent = 0
+        self._crc32c: int | None = None
 
     # For readers.
 
@@ -157,13 +158,9 @@ class Fill:
         """Fetches; ends when all blocks are kept, held for riders, or given up. Never raises an expected failure."""
         failure: GatewayError | None = None
         try:
-            async with self._stream_memory():
-                errand = self.errand
-                async with errand.mount.backend.read(errand.key, errand.span, errand.pin) as reading:
-                    head = await on_head(self, reading.info)
-                    self._known = head.known
-                    self._shrink_memory(reading.info)
-                    await self._stream(reading)
+            last = await self._fetch(on_head)
+            if last is not None:
+                await self._keep(last)
             if self._keeping is not None:
                 await self._keeping
         except GatewayError as error:
@@ -177,19 +174,36 @@ class Fill:
         finally:
             self._end(failure)
 
-    async def _stream(self, reading: Reading) -> None:
+    async def _fetch(self, on_head: OnHead) -> Arrival | None:
+        """Streams until the last block is here, which is returned to be kept: by then the backend is done."""
+        errand, memory = self.errand, self._means.memory
+        span = errand.span
+        wanted = STREAM_MEMORY if span is None else min(span.size, STREAM_MEMORY)
+        lent = await memory.take(wanted, MEMORY_WAIT_MAX_S)
+        try:
+            async with errand.mount.backend.read(errand.key, span, errand.pin) as reading:
+                head = await on_head(self, reading.info)
+                self._known, self._crc32c = head.known, _crc32c_of(reading.info)
+                spare = lent - min(lent, reading.info.size)
+                memory.give_back(spare)
+                lent -= spare
+                return await self._stream(reading)
+        finally:
+            memory.give_back(lent)
+
+    async def _stream(self, reading: Reading) -> Arrival | None:
         arrival: Arrival | None = None
         async for piece in reading.pieces():
             view = memoryview(piece)
             while view:
-                if arrival is None:
+                if arrival is None or arrival.complete:
+                    if arrival is not None:
+                        await self._keep_beside(arrival)
                     arrival = await self._begun()
                     if arrival is None:
-                        return
+                        return None
                 view = view[arrival.take(view) :]
-                if arrival.complete:
-                    await self._completed(arrival)
-                    arrival = None
+        return arrival
 
     async def _begun(self) -> Arrival | None:
         """The next block, in memory that was waited for; None if the fill is to end here."""
@@ -228,26 +242,34 @@ class Fill:
                 return False
         return False
 
-    async def _completed(self, arrival: Arrival) -> None:
-        # One block is written while the next one comes.
+    async def _keep_beside(self, arrival: Arrival) -> None:
+        """One block is written while the next one comes."""
         if self._keeping is not None:
             await self._keeping
-            self._keeping = None
-        if self.next >= self.stop:
-            await self._keep(arrival)
-        else:
-            self._keeping = self._means.tasks.create_task(self._keep(arrival))
+        self._keeping = self._means.tasks.create_task(self._keep(arrival))
 
     async def _keep(self, arrival: Arrival) -> None:
         assert self.content is not None
-        stay = Stay.ALWAYS if self._ahead else Stay.GATE
-        kept = await kept_or_refused(
-            self._means.store.keep(self.content, arrival.number, arrival.buffer, self._known(), stay)
+        arrival.settling = True
+        kept = self._is_sound(arrival) and await kept_or_refused(
+            self._means.store.keep(
+                self.content,
+                arrival.number,
+                arrival.buffer,
+                self._known(),
+                Stay.ALWAYS if self._ahead else Stay.GATE,
+            )
         )
-        arrival.refused = not kept
-        arrival.end(None)
+        arrival.settle(refused=not kept)
         if kept or not self._is_needed(arrival):
             self._drop(arrival)
+
+    def _is_sound(self, arrival: Arrival) -> bool:
+        assert self.content is not None
+        if self._crc32c is None or not self.content.whole or crc32c(arrival.buffer) == self._crc32c:
+            return True
+        log.error("an object is not what its checksum at the backend says, and is not kept")
+        return False
 
     def _is_needed(self, arrival: Arrival) -> bool:
         return any(rider.position <= arrival.number < rider.stop for rider in self._riders)
@@ -268,8 +290,8 @@ class Fill:
         self.stop = self.next
         self.failure = failure
         for arrival in list(self.arrivals.values()):
-            if not arrival.complete:
-                arrival.end(failure)
+            if not arrival.settling:
+                arrival.end(None if arrival.complete else failure)
                 self._drop(arrival)
         self._drop_unneeded()
         self._tell()
@@ -285,22 +307,6 @@ class Fill:
             if not waiter.done():
                 waiter.set_result(None)
 
-    @asynccontextmanager
-    async def _stream_memory(self) -> AsyncIterator[None]:
-        span = self.errand.span
-        wanted = STREAM_MEMORY if span is None else min(span.size, STREAM_MEMORY)
-        self._lent = await self._means.memory.take(wanted, MEMORY_WAIT_MAX_S)
-        try:
-            yield
-        finally:
-            self._means.memory.give_back(self._lent)
-
-    def _shrink_memory(self, info: Info) -> None:
-        spare = self._lent - min(self._lent, info.size)
-        if spare:
-            self._lent -= spare
-            self._means.memory.give_back(spare)
-
 
 async def kept_or_refused(keeping: Awaitable[bool]) -> bool:
     """What the store says; a mistake of its own costs the block, not the node that shares its tasks."""
@@ -309,6 +315,13 @@ async def kept_or_refused(keeping: Awaitable[bool]) -> bool:
     except Exception:
         log.exception("a block could not be kept")
         return False
+
+
+def _crc32c_of(info: Info) -> int | None:
+    checksum = info.checksum
+    if checksum is None or checksum.algorithm is not Algorithm.CRC32C or checksum.type is not ChecksumType.FULL_OBJECT:
+        return None
+    return int.from_bytes(checksum.value, "big")
 
 
 def _nothing() -> None:

@@ -49,7 +49,8 @@ class Reader:
         self._key = key
         self._info = seen.info
         self._known = seen.known
-        self.content = places.store.content(mount.bucket, key, seen.info.version, seen.info.size)
+        opened = None if boarding is None else boarding.fill.content
+        self.content = opened or places.store.content(mount.bucket, key, seen.info.version, seen.info.size)
         self.used_backend = boarding is not None and seen.asked
         self._riders: dict[Fill, Rider] = {} if boarding is None else {boarding.fill: boarding.rider}
         self._found: dict[int, Place] = {}

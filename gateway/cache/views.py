@@ -1,7 +1,7 @@
 """One version of an object, open for one request: through the cache, or straight from the backend."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +28,7 @@ class Want:
 
 
 class View(Protocol):
-    """An object as one request sees it: info and bytes are of one version."""
+    """An object as one request sees it: info and bytes are of one version. To be closed by who opened it."""
 
     @property
     def info(self) -> Info: ...
@@ -47,6 +47,10 @@ class View(Protocol):
 
     def pieces(self, span: Span, *, whole: bool) -> AsyncIterator[bytes | memoryview]:
         """Exactly the bytes of the span, in pieces of at most 1 MiB; may be called once. `whole`: it is all of them."""
+        ...
+
+    async def close(self) -> None:
+        """Ends what was begun for it."""
         ...
 
 
@@ -73,6 +77,9 @@ class CachedView:
     def pieces(self, span: Span, *, whole: bool) -> AsyncIterator[bytes | memoryview]:
         return self._reader.pieces(span, whole=whole)
 
+    async def close(self) -> None:
+        self._reader.close()
+
 
 class DirectView:
     """A view that leaves the cache alone."""
@@ -80,37 +87,50 @@ class DirectView:
     age_s = 0
     is_stale = False
 
-    def __init__(self, backend: Backend, key: Key, info: Info, reading: Reading | None) -> None:
+    def __init__(self, backend: Backend, key: Key, info: Info, stream: "OpenStream | None" = None) -> None:
         self._backend = backend
         self._key = key
-        self._reading = reading
+        self._stream = stream
         self.info = info
 
     async def source(self, span: Span | None) -> Source:
         return Source.BYPASS
 
     async def pieces(self, span: Span, *, whole: bool) -> AsyncIterator[bytes | memoryview]:
-        if self._reading is not None:
-            async for piece in self._reading.pieces():
+        if self._stream is not None:
+            async for piece in self._stream.reading.pieces():
                 yield piece
             return
         async with self._backend.read(self._key, None if whole else span, self.info.version) as reading:
             async for piece in reading.pieces():
                 yield piece
 
+    async def close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.context.__aexit__(None, None, None)
 
-@asynccontextmanager
-async def direct_view(backend: Backend, key: Key, want: Want) -> AsyncIterator[View]:
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """A stream of a backend that outlives the call that opened it."""
+
+    context: AbstractAsyncContextManager[Reading]
+    reading: Reading
+
+
+async def direct_view(backend: Backend, key: Key, want: Want) -> View:
     """The object as the backend has it, in one request where the span is known."""
     if not want.info_first:
+        context = backend.read(key, want.span, None)
         try:
-            async with backend.read(key, want.span, None) as reading:
-                yield DirectView(backend, key, reading.info, reading)
-                return
+            reading = await context.__aenter__()
         except SpanOutside:
             # Conditions come before the range, so the info is needed to say what is wrong.
             pass
-    yield DirectView(backend, key, await backend.stat(key), None)
+        else:
+            return DirectView(backend, key, reading.info, OpenStream(context, reading))
+    return DirectView(backend, key, await backend.stat(key))
 
 
 def word_of(seen: Seen, *, filled: bool | None) -> Source:

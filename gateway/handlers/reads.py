@@ -9,7 +9,7 @@ from gateway.cache.words import Source
 from gateway.errors import ConditionFailed, VersionChanged, VersionMissing
 from gateway.handlers.call import Answer, Call
 from gateway.handlers.permission import absence_hidden
-from gateway.handlers.service import Service
+from gateway.handlers.service import BUDGET_WAIT_MAX_S, Service
 from gateway.model import MIB, Info, Key, Span
 from gateway.mounts import Mount
 from gateway.s3 import checksums
@@ -41,13 +41,13 @@ async def get_object(service: Service, call: Call, mount: Mount, operation: GetO
     spec = operation.spec
     check_version_id(spec.version_id)
     async with AsyncExitStack() as held:
-        await held.enter_async_context(service.memory(MIB))
+        held.callback(service.budget.give_back, await service.budget.take(MIB, BUDGET_WAIT_MAX_S))
         with absence_hidden(service, call, mount.bucket):
             answer, view = await _opened(service, mount, operation.key, spec)
         if answer.stream is None:
-            await view.aclose()
+            await view.close()
         else:
-            held.push_async_exit(view)
+            held.push_async_callback(view.close)
         answer.held = held.pop_all()
     return answer
 
@@ -71,7 +71,7 @@ def check_version_id(version_id: str | None) -> None:
         raise VersionMissing(VersionId=version_id)
 
 
-async def _opened(service: Service, mount: Mount, key: Key, spec: ReadSpec) -> tuple[Answer, AsyncExitStack]:
+async def _opened(service: Service, mount: Mount, key: Key, spec: ReadSpec) -> tuple[Answer, View]:
     """The answer, and what it reads from, to be closed when it is sent."""
     info_first = _wants_info_first(spec)
     want = Want(
@@ -82,15 +82,18 @@ async def _opened(service: Service, mount: Mount, key: Key, spec: ReadSpec) -> t
     )
     changes = 0
     while True:
-        async with AsyncExitStack() as opened:
-            view = await opened.enter_async_context(service.cache.open(mount, key, want))
-            try:
-                return await _answer(spec, view), opened.pop_all()
-            except VersionChanged:
-                # It was replaced between its info and its first bytes, of which none was sent.
-                changes += 1
-                if changes == CHANGES_MAX:
-                    raise
+        view = await service.cache.open(mount, key, want)
+        try:
+            return await _answer(spec, view), view
+        except VersionChanged:
+            await view.close()
+            # It was replaced between its info and its first bytes, of which none was sent.
+            changes += 1
+            if changes == CHANGES_MAX:
+                raise
+        except BaseException:
+            await view.close()
+            raise
 
 
 def _demand(spec: ReadSpec) -> Demand:
