@@ -1,23 +1,30 @@
-"""The stores under contract. A new backend joins by one more line in `STORES`."""
+"""The stores under contract. A new backend joins by one more line in `STORES`, one behind a server in `SERVED` too."""
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import ParamSpec
 
+import boto3
+
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.backends.memory import MemoryBackend
+from gateway.backends.s3 import S3Backend
 from gateway.backends.steady import Endpoint, Meter, Rate, Steady, Terms
 from gateway.clock import SystemClock
-from gateway.config.places import LocalOptions
+from gateway.config.places import LocalOptions, S3Options
 from gateway.metrics import Metrics
+from tests.real.servers import Server
 
 P = ParamSpec("P")
+
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,31 @@ def local_escape(directory: Path) -> Store:
     return Store("local-escape", lambda: LocalBackend(str(directory), LocalOptions(keys="escape")))
 
 
-STORES: dict[str, Callable[[Path], Store]] = {
+def s3(server: Server) -> Store:
+    """A bucket of its own at an S3 server."""
+    bucket = f"contract-{next(_numbers)}"
+    values = server.values
+    options = S3Options.model_validate(
+        {
+            "endpoint_url": server.endpoint,
+            "access_key_id": values["ACCESS_KEY"],
+            "secret_access_key": values["SECRET_KEY"],
+            "region": values["REGION"],
+        }
+    )
+    _client(server.endpoint, values["ACCESS_KEY"], values["SECRET_KEY"], values["REGION"]).create_bucket(Bucket=bucket)
+    return Store(server.name, lambda: S3Backend(f"s3://{bucket}", options))
+
+
+STORES: Mapping[str, Callable[[Path], Store]] = {
     "memory": memory,
     "steady": steady,
     "local-exact": local_exact,
     "local-escape": local_escape,
 }
+
+SERVED: Mapping[str, Callable[[Server], Store]] = {"moto": s3, "seaweedfs": s3, "ceph-rgw": s3}
+"""By the server's name; each is started once in a test run."""
 
 
 def asynchronous(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:
@@ -73,3 +99,10 @@ def asynchronous(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, 
         asyncio.run(test(*args, **kwargs))
 
     return run
+
+
+@functools.cache
+def _client(endpoint: str, key_id: str, secret: str, region: str):  # type: ignore[no-untyped-def]  # boto3 has no types
+    return boto3.client(
+        "s3", endpoint_url=endpoint, aws_access_key_id=key_id, aws_secret_access_key=secret, region_name=region
+    )

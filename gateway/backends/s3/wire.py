@@ -12,7 +12,7 @@ from gateway.backends.s3.credentials import Credentials
 from gateway.backends.s3.headers import size_of
 from gateway.backends.s3.place import endpoint_of, place_of
 from gateway.backends.s3.refusals import CREDENTIALS_CODES, REDIRECTS, Refusal, error_of, refusal_of
-from gateway.backends.signing import EMPTY_SHA256, UNSIGNED, Request, encoded_query, sign
+from gateway.backends.signing import EMPTY_SHA256, UNSIGNED, Request, Signer, encoded_query, sign
 from gateway.clock import Clock
 from gateway.config.places import S3Options
 from gateway.errors import BackendBroken, BackendUnavailable, CredentialsRefused, GatewayError
@@ -62,11 +62,12 @@ class Wire:
     async def send(self, ask: Ask) -> ClientResponse:
         """The head of a success, for the caller to close; raises what the refusal means, and what the body raised."""
         for _ in range(_UNSAID_MAX):
-            response = await self._sent(ask)
+            signer = await self._credentials.current()
+            response = await self._sent(ask, signer)
             if response.status < 300:
                 return response
             refusal = await self._refusal(ask, response)
-            if not await self._mended(ask, refusal):
+            if not await self._mended(ask, refusal, signer):
                 raise self._failure(refusal)
         raise CredentialsRefused
 
@@ -85,10 +86,9 @@ class Wire:
         await self._credentials.close()
         await self._http.close()
 
-    async def _sent(self, ask: Ask) -> ClientResponse:
+    async def _sent(self, ask: Ask, signer: Signer | None) -> ClientResponse:
         place = self.place
         headers = {"host": place.host, "accept-encoding": "identity", **ask.headers}
-        signer = await self._credentials.current()
         if signer is not None:
             if signer.region != self._region:
                 signer = replace(signer, region=self._region)
@@ -113,17 +113,18 @@ class Wire:
         return replace(refusal, size=size_of(response.headers))
 
     async def _reason(self, ask: Ask, refusal: Refusal) -> Refusal:
-        response = await self._sent(replace(ask, method="GET", headers={**ask.headers, "range": "bytes=0-0"}))
+        first_byte = replace(ask, method="GET", headers={**ask.headers, "range": "bytes=0-0"})
+        response = await self._sent(first_byte, await self._credentials.current())
         if response.status < 300:
             response.close()
             return refusal
         return refusal_of(response.status, response.headers, await document(response))
 
-    async def _mended(self, ask: Ask, refusal: Refusal) -> bool:
+    async def _mended(self, ask: Ask, refusal: Refusal, signer: Signer | None) -> bool:
         """Whether the same request may succeed now: another region was named, or there are other credentials."""
         if refusal.region and refusal.region != self._region and (refusal.status in REDIRECTS or refusal.status == 400):
             self._move(refusal.region)
-        elif refusal.code not in CREDENTIALS_CODES or not await self._credentials.refresh():
+        elif refusal.code not in CREDENTIALS_CODES or not await self._credentials.refresh(signer):
             return False
         if isinstance(ask.body, Upload) and ask.body.begun:
             # What has passed by cannot be sent again, but whoever still has it may.
