@@ -71,10 +71,10 @@ PARTS = {"transfers": transfers, "cache": cache}
 
 def print_findings(found: Sequence[Finding]) -> None:
     """The figures that have limits."""
-    print(f"\n{'':40} {'measured':>12} {'at most':>12}")
+    print(f"\n{'':62} {'measured':>12} {'at most':>12}")
     for finding in found:
-        value, limit = f"{finding.value:.1f} {finding.unit}", f"{finding.limit:g} {finding.unit}"
-        print(f"{finding.name:40} {value:>12} {limit:>12}  {'ok' if finding.is_within else 'TOO MUCH'}")
+        value, limit = f"{finding.value:.2f} {finding.unit}", f"{finding.limit:.4g} {finding.unit}"
+        print(f"{finding.name:62} {value:>12} {limit:>12}  {'ok' if finding.is_within else 'TOO MUCH'}")
     print(flush=True)
 
 
