@@ -67,7 +67,8 @@ class Drafted:
     async def settled(self) -> None:
         """Returns when all that is kept can be found."""
         if self._keeping is not None:
-            await self._keeping
+            # Who leaves while waiting must not end what gives the memory back.
+            await asyncio.shield(self._keeping)
 
     async def _copy(self, view: memoryview) -> None:
         while view and not self._gave_up:

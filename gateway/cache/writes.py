@@ -177,13 +177,17 @@ class Writes:
         # and if another began meanwhile, which of the two is there now is not known.
         known = Known(info, int(self._clock.now_s()))
         self._infos.absences.drop(write.bucket, write.key)
+        is_settled = False
         try:
             if self._infos.fence.is_alone(write):
                 await settle(info, known)
-            if not self._infos.fence.is_alone(write):
-                await self._infos.forget(mount, write.key, MissReason.WRITTEN)
+                is_settled = self._infos.fence.is_alone(write)
         finally:
-            self._infos.fence.end(write)
+            # Also if it was cancelled meanwhile: the backend has taken it all the same.
+            if is_settled:
+                self._infos.fence.end(write)
+            else:
+                await self._end_forgotten(mount, write)
 
     async def _end_forgotten(self, mount: Mount, write: Write) -> None:
         try:
