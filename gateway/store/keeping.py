@@ -42,7 +42,8 @@ class Keeping:
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         pending = Pending(content, number, data, known, key, outcome)
         if known is not None:
-            self._supersede(content.oh, content.vh)
+            if known.validated_s:
+                self._supersede(content.oh, content.vh)
             self._pending.setdefault(content.oh, []).append(pending)
         try:
             if writer is not None and self._admits(writer, len(data)):
@@ -52,8 +53,8 @@ class Keeping:
                 result = Outcome.REFUSED
             if result is Outcome.REFUSED:
                 self.refused += 1
-                if known is not None and not pending.superseded:
-                    await self._install(content.oh, content.vh, known)
+                if pending.known is not None and pending.known.validated_s and not pending.superseded:
+                    await self._install(content.oh, content.vh, pending.known)
         finally:
             outcome.cancel()
             if known is not None:
@@ -91,6 +92,9 @@ class Keeping:
                 self._drop(pending)
                 continue
             before = fresh.get(pending.key, value)
+            if self._gives_way(pending, before):
+                self._drop(pending)
+                continue
             try:
                 fresh[pending.key] = self._value(written, segment.id, before)
             except InfoUnfit:
@@ -105,6 +109,14 @@ class Keeping:
             self._table.gain(segment, written.layout.data_size)
             self.kept_bytes += written.layout.data_size
             written.pending.outcome.set_result(Outcome.KEPT)
+
+    def _gives_way(self, pending: Pending, before: bytes | None) -> bool:
+        """Whether the object is known to be of another version than a block whose own info is no news."""
+        known = pending.known
+        if known is None or known.validated_s or before is None or _is_of(before, pending.content.vh):
+            return False
+        entry = self._index.entry(before)
+        return entry is not None and entry.validated_s > 0
 
     def _drop(self, pending: Pending) -> None:
         # An object that is hidden has a later update waiting, which refusing would overtake.
@@ -134,6 +146,10 @@ class Keeping:
     async def install(self, oh: bytes, vh: bytes, known: Known) -> None:
         """As `BlockStore.install`."""
         self._supersede(oh, vh)
+        for pending in self._pending.get(oh, ()):
+            if not pending.superseded:
+                # The version is the same, but what else was known of it when its block came may not be.
+                pending.known = known
         await self._install(oh, vh, known)
 
     async def _install(self, oh: bytes, vh: bytes, known: Known) -> None:

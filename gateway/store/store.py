@@ -119,7 +119,8 @@ class BlockStore:
 
         `data` must not change before. A whole object needs `known`, which becomes visible with the block, and
         without a place where the block is refused. A whole block whose object was forgotten, or given another
-        version, since the call began is dropped. Cancelling leaves nothing half visible.
+        version, since the call began is dropped. A `known` that says 0 is no news: it becomes visible only with its
+        block, and the block is dropped where another version is trusted. Cancelling leaves nothing half visible.
         """
         assert content.whole == (known is not None), "a whole object goes with its info, a piece without"
         shard = self._shard_of(content, number)
