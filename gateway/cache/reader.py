@@ -221,6 +221,8 @@ class Reader:
             self._at.prefetched.filled(bucket, self.content.vh, run)
 
     def _fetch(self, run: range) -> Fill:
+        # Also when it has arrived before it is looked at, it came for this reader: no hit.
+        self.used_backend = True
         return self._at.flights.start(self._mount, self._key, self.content, self._info.version, run, ahead=False)
 
     def _board(self, fill: Fill, number: int) -> None:
