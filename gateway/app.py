@@ -47,6 +47,8 @@ readers that wait for a fill must not hold the memory that it waits for."""
 FILLS_MIN = 2 * MIB
 """One stream and one block at least."""
 LAG_EVERY_S = 1.0
+GC_THRESHOLDS = (20_000, 20, 50)
+"""New objects before the collector looks, and how often its older generations join."""
 EXPOSED_EVERY_S = 60.0
 ADMIN_STOP_GRACE_S = 1.0
 """The admin port ends when no S3 answer is in progress any more; what it answers itself is short."""
@@ -169,6 +171,8 @@ class Node:
         # What start-up made lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        # Requests leave no cycles but for failures; the collector's usual haste costs a tenth of a small answer.
+        gc.set_threshold(*GC_THRESHOLDS)
         listen_on = self._config.listen
         log.info(
             "ready", extra={"node": self._config.node.name, "s3": str(listen_on.s3), "admin": str(listen_on.admin)}

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -21,6 +22,7 @@ _CENTURY_PIVOT = 70
 """Years of two digits from here on are of the twentieth century."""
 
 
+@lru_cache(maxsize=4096)
 def http_date(seconds: int) -> str:
     """The preferred form, `Sun, 06 Nov 1994 08:49:37 GMT`."""
     moment = datetime.fromtimestamp(seconds, UTC)

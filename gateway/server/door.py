@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from gateway.clock import Clock
@@ -95,10 +95,13 @@ class Door:
 
     async def _attempt(self, exchange: Exchange, request: _Request) -> None:
         try:
-            async with self._slot():
+            await self._take_slot()
+            try:
                 answer = await self._result(exchange, request)
                 async with answer.held or AsyncExitStack():
                     await self._send(exchange, answer, request)
+            finally:
+                self._slots.release()
         except GatewayError as error:
             if exchange.response_started:
                 raise
@@ -125,18 +128,17 @@ class Door:
         )
         return await handle(service, Call(request.id, head, target, proof, caller, exchange, now_s), operation)
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
+    async def _take_slot(self) -> None:
+        if not self._slots.locked():
+            # Takes it at once; a time limit would cost more than the rest of this.
+            await self._slots.acquire()
+            return
         try:
             async with asyncio.timeout(QUEUE_TIME_MAX_S):
                 await self._slots.acquire()
         except TimeoutError as error:
             self.metrics.s3_refused.labels(reason="requests").inc()
             raise SlowDown from error
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     def _error(self, error: GatewayError, head: Head, request: _Request) -> Answer:
         row = s3_errors.row_of(error)

@@ -27,6 +27,8 @@ class Geometry:
     """Of objects that are kept, instead of the configured part of the capacity."""
     slack_min_bytes: int = SLACK_MIN_BYTES
     batch_records_max: int = 64
+    gather_below_bytes: int = 512 * 1024
+    """A batch of less waits a moment for more."""
     batch_bytes_max: int = 4 * MIB
     sync_every_bytes: int = 32 * MIB
     pending_bytes_max: int = PENDING_BYTES_MAX
