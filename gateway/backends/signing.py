@@ -50,18 +50,19 @@ class Request:
 
 def sign(request: Request, signer: Signer, now_s: float) -> dict[str, str]:
     """The headers to add: `x-amz-date`, `x-amz-content-sha256`, `authorization` and, with a token, its own."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
+    stamp = _stamp(int(now_s))
     added = {"x-amz-date": stamp, "x-amz-content-sha256": request.payload}
     if signer.session_token is not None:
         added["x-amz-security-token"] = signer.session_token
     signed = {name.lower(): _BLANKS.sub(" ", value.strip(" \t")) for name, value in request.headers.items()} | added
-    names = ";".join(sorted(signed))
+    lines = sorted(signed.items())
+    names = ";".join([name for name, _ in lines])
     canonical = "\n".join(
         (
             request.method,
             request.path,
             encoded_query(request.query),
-            *(f"{name}:{signed[name]}" for name in sorted(signed)),
+            *[f"{name}:{value}" for name, value in lines],
             "",
             names,
             request.payload,
@@ -85,6 +86,11 @@ def encoded_query(query: Sequence[tuple[str, str]]) -> str:
 def encoded_path(path: bytes) -> str:
     """A path as it is signed and sent: slashes stay, dots and all else keep their place."""
     return quote(path, safe="/-._~")
+
+
+@lru_cache(maxsize=2)
+def _stamp(now_s: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
 
 
 def _quoted(text: str) -> str:

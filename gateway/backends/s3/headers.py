@@ -4,7 +4,7 @@ import base64
 import binascii
 import calendar
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -20,17 +20,17 @@ from gateway.model import (
     IfAbsent,
     IfVersion,
     Info,
-    Metadata,
     Version,
 )
 
 META = "x-amz-meta-"
 OWN_META = "forebay"
 """User metadata whose names begin like this is the gateway's: never shown to clients nor taken from them."""
-_WRITE_ID = f"{META}{OWN_META}-write"
+_WRITE_ID = f"{OWN_META}-write"
 _TYPE_OF_UNTYPED = "binary/octet-stream"
 """What stores say of an object that was written without a type, as the gateway does to its clients."""
 _CHECKSUM = "x-amz-checksum-"
+_ALGORITHMS = {algorithm.value.lower(): algorithm for algorithm in Algorithm}
 _MONTH_NAMES = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _MONTHS = {_MONTH_NAMES[3 * at : 3 * at + 3]: at + 1 for at in range(12)}
 _ENCODED_WORDS = re.compile(r"(=\?[^?\s]+\?[BbQq]\?[^?\s]*\?=)(\s+=\?[^?\s]+\?[BbQq]\?[^?\s]*\?=)*")
@@ -58,15 +58,16 @@ def size_of_version(version: Version) -> int:
 def info_of(headers: Mapping[str, str], size: int) -> Info:
     """The info in the head of an answer about an object of `size` bytes; `BackendBroken` if parts are missing."""
     etag = etag_of(headers)
+    own, checksums = _own_headers(headers)
     return Info(
         version=version_of(etag, size),
         size=size,
         modified_s=_seconds_of(headers.get("Last-Modified", "")),
         etag=etag,
         content=_content(headers),
-        metadata=_metadata(headers),
-        checksum=_checksum(headers),
-        write_id=headers.get(_WRITE_ID, ""),
+        metadata=tuple(sorted((name, told(value)) for name, value in own if not name.startswith(OWN_META))),
+        checksum=_checksum(checksums) if checksums else None,
+        write_id=next((value for name, value in own if name == _WRITE_ID), ""),
     )
 
 
@@ -110,7 +111,7 @@ def stored_headers(spec: WriteSpec) -> dict[str, str]:
         if not name.startswith(OWN_META):
             headers[META + name] = carried(value)
     if spec.write_id:
-        headers[_WRITE_ID] = spec.write_id
+        headers[META + _WRITE_ID] = spec.write_id
     if spec.tags:
         headers["x-amz-tagging"] = "&".join(
             f"{quote(name, safe='')}={quote(text, safe='')}" for name, text in spec.tags
@@ -199,24 +200,24 @@ def _content_headers(*values: str | None) -> ContentHeaders:
     return ContentHeaders(*(None if value is None else told(value) for value in values))
 
 
-def _metadata(headers: Mapping[str, str]) -> Metadata:
-    return tuple(sorted(_own_out(headers)))
-
-
-def _own_out(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    start = len(META)
+def _own_headers(headers: Mapping[str, str]) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """User metadata, and what is told of checksums, by the names behind their prefixes; in one pass, for speed."""
+    metadata: list[tuple[str, str]] = []
+    checksums: dict[str, str] = {}
     for name, value in headers.items():
-        if len(name) > start and name[:start].lower() == META:
-            short = name[start:].lower()
-            if not short.startswith(OWN_META):
-                yield short, told(value)
+        lower = name.lower()
+        if lower.startswith(META):
+            metadata.append((lower[len(META) :], value))
+        elif lower.startswith(_CHECKSUM):
+            checksums[lower[len(_CHECKSUM) :]] = value
+    return metadata, checksums
 
 
-def _checksum(headers: Mapping[str, str]) -> Checksum | None:
-    for algorithm in Algorithm:
-        text = headers.get(_CHECKSUM + algorithm.value)
-        if text is not None:
-            return checksum_of(algorithm, text, headers.get(_CHECKSUM + "type"))
+def _checksum(told_of: Mapping[str, str]) -> Checksum | None:
+    for name, text in told_of.items():
+        algorithm = _ALGORITHMS.get(name)
+        if algorithm is not None:
+            return checksum_of(algorithm, text, told_of.get("type"))
     return None
 
 
