@@ -162,10 +162,9 @@ class Cache:
         return await self._infos.ask(mount, key, look.known, ride=ride), None
 
     def _may_open(self, mount: Mount, key: Key, want: Want, *, ride: bool) -> bool:
-        is_there = self._openings.can_ride(mount, key)
-        if ride:
-            return is_there or not want.info_first
-        return not is_there and not want.info_first
+        if self._openings.is_there(mount, key):
+            return ride and self._openings.can_ride(mount, key)
+        return not want.info_first
 
     def _age_s(self, mount: Mount, seen: Seen) -> int:
         age = age_s(seen.known, self._clock.now_s())

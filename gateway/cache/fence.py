@@ -19,7 +19,7 @@ CHANGED_MAX = 4096
 
 @dataclass(slots=True)
 class _Traffic:
-    """What runs about one key. `changed` is the moment of its last begin or end."""
+    """What runs about one key. `changed` is the moment of the last begin or end of a write, or other spoiling."""
 
     changed: int = 0
     writes: int = 0
@@ -84,7 +84,7 @@ class BucketQuestion:
 class Fence:
     """The open writes and questions of this node. Every call is O(1); what is closed leaves nothing behind.
 
-    Moments are counted: each begin and each end of a write is one.
+    Moments are counted: each begin and each end of a write is one, and whatever else spoils.
     """
 
     def __init__(self) -> None:
@@ -146,6 +146,12 @@ class Fence:
                 bucket_traffic.questions -= 1
                 if not bucket_traffic.questions:
                     del self._buckets[bucket]
+
+    def spoil(self, bucket: Bucket, key: Key) -> None:
+        """Something newer than what running questions may answer was seen; an open write will spoil them anyway."""
+        traffic = self._keys.get((bucket, key))
+        if traffic is not None and not traffic.writes:
+            self._change(bucket, key, traffic)
 
     def is_open(self, bucket: Bucket, key: Key) -> bool:
         """Whether a write of the key is open: every read must ask the backend, and keep nothing."""

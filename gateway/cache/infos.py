@@ -10,7 +10,7 @@ from gateway.cache.freshness import Demand, Trust, judge, may_serve_stale
 from gateway.cache.misses import Misses, MissReason
 from gateway.clock import Clock
 from gateway.errors import GatewayError, InternalError, ObjectMissing
-from gateway.model import Bucket, Info, Key, Known
+from gateway.model import Bucket, Info, Key, Known, Version
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
 
@@ -76,10 +76,11 @@ class Infos:
         return Look(known, trust)
 
     def is_absent(self, mount: Mount, key: Key, demand: Demand) -> bool:
-        """Whether the backend has just said that there is no such object."""
+        """Whether the backend has just said that there is no such object, and nobody is writing it."""
         return (
             demand is Demand.NORMAL
             and mount.policy.freshness_s > 0
+            and not self.fence.is_open(mount.bucket, key)
             and self.absences.holds(mount.bucket, key, self._clock.monotonic_s())
         )
 
@@ -94,7 +95,7 @@ class Infos:
         answer = await asyncio.shield(asking.task)
         if isinstance(answer, Known):
             return Seen(answer, asked=True, is_new=known is None or known.info.version != answer.info.version)
-        if known is not None and _is_down(answer) and self._may_be_stale(mount, known):
+        if known is not None and _is_down(answer) and self._may_be_stale(mount, key, known):
             log.warning("served stale, as the backend does not answer", extra={"bucket": mount.bucket})
             return Seen(known, asked=True, is_stale=True)
         raise answer
@@ -107,9 +108,18 @@ class Infos:
         await self._store.install(question.bucket, question.key, known)
 
     async def forget(self, mount: Mount, key: Key, reason: MissReason) -> None:
-        """Drops what is known; blocks stay under their version's name."""
+        """Drops what is known, also by questions that run; blocks stay under their version's name."""
         self.misses.note(mount.bucket, key, reason, self._clock.now_s())
+        self.fence.spoil(mount.bucket, key)
         await self._store.forget(mount.bucket, key)
+
+    async def contradict(self, mount: Mount, key: Key, version: Version) -> None:
+        """The backend has this version no more: whoever knows of it forgets it. What a write knows is left to it."""
+        if self.fence.is_open(mount.bucket, key):
+            return
+        known = self._store.known(mount.bucket, key)
+        if known is None or known.info.version == version:
+            await self.forget(mount, key, MissReason.CHANGED)
 
     def _start(self, mount: Mount, key: Key) -> _Asking:
         name = (mount.bucket, key)
@@ -142,8 +152,10 @@ class Infos:
                 del self._asking[name]
         return known
 
-    def _may_be_stale(self, mount: Mount, known: Known) -> bool:
-        return mount.policy.stale_if_error_s > 0 and may_serve_stale(known, mount.policy, self._clock.now_s())
+    def _may_be_stale(self, mount: Mount, key: Key, known: Known) -> bool:
+        if mount.policy.stale_if_error_s <= 0 or self.fence.is_open(mount.bucket, key):
+            return False
+        return may_serve_stale(known, mount.policy, self._clock.now_s())
 
     def _note_miss(self, mount: Mount, key: Key, demand: Demand, known: Known | None) -> None:
         if known is None:

@@ -8,6 +8,7 @@ from gateway.cache.blocks import opening
 from gateway.cache.fence import Question
 from gateway.cache.fills import Errand, Fill, Head, Rider, blocks_within
 from gateway.cache.flights import Flights
+from gateway.cache.freshness import Demand, Trust, judge
 from gateway.cache.infos import Infos, Name, Seen
 from gateway.clock import Clock
 from gateway.errors import GatewayError, ObjectMissing
@@ -47,16 +48,23 @@ class Openings:
         self._tasks = tasks
         self._openings: dict[Name, _Opening] = {}
 
+    def is_there(self, mount: Mount, key: Key) -> bool:
+        """Whether an opening of the object is in progress, and nothing newer was seen since it began."""
+        return self._there(mount, key) is not None
+
     def can_ride(self, mount: Mount, key: Key) -> bool:
-        """Whether an opening of the object is in progress whose answer will do."""
-        there = self._openings.get((mount.bucket, key))
-        return there is not None and not there.question.spoiled
+        """Whether its answer will do: the blocks may come for long after it, and it grows old as any info does."""
+        there = self._there(mount, key)
+        if there is None:
+            return False
+        head = there.head.result() if there.head.done() else None
+        return (
+            not isinstance(head, Known) or judge(head, mount.policy, Demand.NORMAL, self._clock.now_s()) is Trust.FRESH
+        )
 
     async def open(self, mount: Mount, key: Key, span: Span | None) -> Boarding:
         """The object as the backend has it now, with the blocks of `span` (None: all) on their way."""
-        there = self._openings.get((mount.bucket, key))
-        if there is None or there.question.spoiled:
-            there = self._start(mount, key, opening(span))
+        there = self._there(mount, key) or self._start(mount, key, opening(span))
         answered = there.head.done()
         rider = there.fill.board(0, sys.maxsize)
         try:
@@ -67,6 +75,10 @@ class Openings:
             there.fill.leave(rider)
             raise
         return Boarding(Seen(head, asked=not answered, is_new=not answered), there.fill, rider)
+
+    def _there(self, mount: Mount, key: Key) -> _Opening | None:
+        there = self._openings.get((mount.bucket, key))
+        return None if there is None or there.question.spoiled else there
 
     def _start(self, mount: Mount, key: Key, span: Span | None) -> _Opening:
         name = (mount.bucket, key)
@@ -106,6 +118,7 @@ class Openings:
         blocks = self._still_missing(content, blocks_within(errand.span, info.size))
         self._flights.register(there.fill, content, blocks)
         there.head.set_result(known)
+        self._infos.absences.drop(errand.mount.bucket, errand.key)
         if content.whole and blocks:
             # It becomes known together with its block: one write to the index, not two.
             return Head(content, blocks, lambda: known if not there.question.spoiled else Known(info, 0))

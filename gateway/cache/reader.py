@@ -9,7 +9,6 @@ from gateway.cache.drafts import DraftMap
 from gateway.cache.fills import Fill, Rider
 from gateway.cache.flights import Flights
 from gateway.cache.infos import Infos, Seen
-from gateway.cache.misses import MissReason
 from gateway.cache.openings import Boarding
 from gateway.cache.prefetched import Prefetched
 from gateway.clock import Clock
@@ -80,7 +79,7 @@ class Reader:
                     yield view
                 self._advance(number + 1)
         except VersionChanged:
-            await self._at.infos.forget(self._mount, self._key, MissReason.CHANGED)
+            await self._at.infos.contradict(self._mount, self._key, self._info.version)
             raise
         finally:
             self.close()

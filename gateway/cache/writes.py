@@ -18,13 +18,16 @@ from gateway.cache.infos import Infos
 from gateway.cache.keeping import Copied, Drafted
 from gateway.cache.misses import MissReason
 from gateway.clock import Clock
-from gateway.errors import GatewayError
+from gateway.errors import BackendBroken, ConditionFailed, GatewayError, UploadMissing
 from gateway.model import BLOCK_SIZE, Info, Key, Known, Version
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
 
 Settle = Callable[[Info, Known], Awaitable[None]]
 """Makes what was written known: called while the write is still open, and only if it was alone."""
+
+_DOUBTFUL = (BackendBroken, ConditionFailed, UploadMissing)
+"""Failures that a write also ends with when it was tried again although the first try came through."""
 
 
 class Writes:
@@ -160,8 +163,8 @@ class Writes:
         try:
             info = await commit()
         except GatewayError as error:
-            if error.retry or not fence.is_alone(write):
-                # Nobody knows whether the backend has taken it.
+            if error.retry or isinstance(error, _DOUBTFUL) or not fence.is_alone(write):
+                # Nobody knows whether the backend has taken it, or what is there.
                 await self._end_forgotten(mount, write)
             else:
                 fence.end(write)
