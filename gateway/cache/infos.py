@@ -9,7 +9,7 @@ from gateway.cache.fence import Fence, Question
 from gateway.cache.freshness import Demand, Trust, judge, may_serve_stale
 from gateway.cache.misses import Misses, MissReason
 from gateway.clock import Clock
-from gateway.errors import GatewayError, InternalError, ObjectMissing
+from gateway.errors import BackendBroken, CredentialsRefused, GatewayError, InternalError, ObjectMissing
 from gateway.model import Bucket, Info, Key, Known, Version
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
@@ -169,4 +169,4 @@ class Infos:
 
 def _is_down(error: GatewayError) -> bool:
     """Whether the backend could not be asked, so that what was known last is the best there is."""
-    return error.retry
+    return error.retry or isinstance(error, BackendBroken | CredentialsRefused)
