@@ -14,6 +14,7 @@ from gateway.errors import (
     SpanOutside,
     StorageFull,
     UriInvalid,
+    VersionChanged,
 )
 from gateway.s3 import xml
 from gateway.s3.errors import ROWS, document, fields_of, row_of
@@ -44,7 +45,8 @@ def test_every_failure_is_raised_somewhere() -> None:
 
 def test_only_failures_that_a_retry_may_mend_or_that_are_ours_are_5xx() -> None:
     blamed_on_us = {error for error, row in ROWS.items() if row.status >= 500 and row.status != 501}
-    assert all(error.retry or error in (StorageFull, BackendBroken, CredentialsRefused) for error in blamed_on_us)
+    not_to_be_retried_here = {StorageFull, BackendBroken, CredentialsRefused, VersionChanged}
+    assert all(error.retry or error in not_to_be_retried_here for error in blamed_on_us)
 
 
 def test_a_document_says_code_message_details_and_where() -> None:
