@@ -115,7 +115,7 @@ class BlockStore:
     async def keep(
         self, content: Content, number: int, data: Buffer, known: Known | None = None, stay: Stay = Stay.GATE
     ) -> bool:
-        """Keeps a block; returns when it can be found, or False when it is refused.
+        """Keeps a block; returns when it can be found, or False when it is refused. An empty object has none.
 
         `data` must not change before. A whole object needs `known`, which becomes visible with the block, and
         without a place where the block is refused. A whole block whose object was forgotten, or given another
@@ -123,10 +123,8 @@ class BlockStore:
         block, and the block is dropped where another version is trusted. Cancelling leaves nothing half visible.
         """
         assert content.whole == (known is not None), "a whole object goes with its info, a piece without"
+        assert data, "an empty object is installed"
         shard = self._shard_of(content, number)
-        if known is not None and not data:
-            await shard.keeping.install(content.oh, content.vh, known)
-            return True
         return await shard.keep(content, number, data, known, too_large=content.size > self._object_size_max)
 
     async def install(self, bucket: Bucket, key: Key, known: Known) -> None:

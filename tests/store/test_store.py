@@ -55,7 +55,7 @@ async def test_pieces_and_drafts_are_found_by_number_alone(tmp_path: Path) -> No
 @asynchronous
 async def test_an_empty_object_has_an_info_and_no_block(tmp_path: Path) -> None:
     async with Small(tmp_path) as small:
-        assert await small.keep("k", 1, 0)
+        await small.store.install(BUCKET, name("k"), small.known("k", 1, 0))
         assert small.store.known(BUCKET, name("k")) == small.known("k", 1, 0)
         assert small.store.places(small.content("k", 1, 0), 0, 1) == [None]
 
