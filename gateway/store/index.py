@@ -30,7 +30,7 @@ class Index:
     def __init__(self, kv: Kv, clock: Clock) -> None:
         self._kv = kv
         self._clock = clock
-        self._waiting: dict[bytes, Sequence[Item]] = {}
+        self._waiting: dict[bytes, bytes | None] = {}
         self._trusted_from_s = 0
         self.failures = 0
         self._failing = False
@@ -58,7 +58,11 @@ class Index:
         """The entry of an object, None also while an update of it waits."""
         if self._waiting and oh in self._waiting:
             return None
-        return self.value(b"o" + oh)
+        return self.value(entries.info_key(oh))
+
+    def latest_value(self, oh: bytes) -> bytes | None:
+        """The entry of an object as its last update leaves it, written or waiting."""
+        return self._waiting[oh] if oh in self._waiting else self.value(entries.info_key(oh))
 
     def known(self, oh: bytes) -> Known | None:
         """The info of an object; `validated_s` is 0 if it is not to be trusted."""
@@ -115,24 +119,30 @@ class Index:
         """Whether an update of the object waits to be written; until then nobody finds it."""
         return oh in self._waiting
 
-    async def update(self, oh: bytes, items: Sequence[Item]) -> bool:
-        """Writes the items of an update that must be final; of updates that meet the last one stays.
+    async def update(self, oh: bytes, value: bytes | None) -> bool:
+        """Gives an object an entry that must be final, or none; of updates that meet the last one stays.
 
-        False if the index does not take it for seconds: the object stays hidden in this process, and the
-        caller must see to it that nothing is trusted at the next start.
+        False if the index does not take it for seconds: the object stays hidden until `write_waiting`, and the
+        caller must see to it that nothing is trusted at the next start. So it stays, too, if the caller leaves.
         """
-        if oh not in self._waiting and self.write(items):
+        if oh not in self._waiting and self.write([(entries.info_key(oh), value)]):
             return True
-        self._waiting[oh] = items
+        self._waiting[oh] = value
         for _ in range(UPDATE_TRIES_MAX):
             await asyncio.sleep(RETRY_EVERY_S)
-            latest = self._waiting.get(oh)
-            if latest is None:
-                return True  # somebody else who waited has written it
-            if self.write(latest):
-                del self._waiting[oh]
+            if oh not in self._waiting or self._write_waiting(oh):
                 return True
         return False
+
+    def write_waiting(self) -> bool:
+        """Tries the updates again that wait; False if some still do, so that nothing may be trusted at a start."""
+        return all(self._write_waiting(oh) for oh in list(self._waiting))
+
+    def _write_waiting(self, oh: bytes) -> bool:
+        written = self.write([(entries.info_key(oh), self._waiting[oh])])
+        if written:
+            del self._waiting[oh]
+        return written
 
     def distrust(self) -> bool:
         """No info validated up to now is trusted; False if this could not be written down."""

@@ -153,8 +153,7 @@ class Keeping:
         await self._install(oh, vh, known)
 
     async def _install(self, oh: bytes, vh: bytes, known: Known) -> None:
-        key = entries.info_key(oh)
-        before = self._index.value(key)
+        before = self._index.latest_value(oh)
         stays = before is not None and _is_of(before, vh)
         try:
             value = self._index.pack(self._entry(known, vh, _spot(before) if stays else None))
@@ -162,20 +161,19 @@ class Keeping:
             value = None
         if before is not None and not stays:
             self._lose(before)
-        await self._update(oh, [(key, value)])
+        await self._update(oh, value)
 
     async def forget(self, oh: bytes) -> None:
         """As `BlockStore.forget`."""
         self._supersede(oh, None)
-        key = entries.info_key(oh)
-        before = self._index.value(key)
+        before = self._index.latest_value(oh)
         if before is not None:
             self._lose(before)
-        await self._update(oh, [(key, None)])
+        await self._update(oh, None)
 
-    async def _update(self, oh: bytes, items: list[Item]) -> None:
-        if not await self._index.update(oh, items):
-            # The older info is hidden for as long as this process lives; the next start must not trust it.
+    async def _update(self, oh: bytes, value: bytes | None) -> None:
+        if not await self._index.update(oh, value):
+            # The older info is hidden as long as this process lives or the update waits; no start may trust it.
             await asyncio.to_thread(self._site.trust_nothing_at_next_start)
 
     def refresh(self, rows: Sequence[tuple[bytes, bytes, Info]], validated_s: int) -> None:

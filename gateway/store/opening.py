@@ -138,9 +138,11 @@ async def running(shard: Shard) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await shard.stop()
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        try:
+            await shard.stop()
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task

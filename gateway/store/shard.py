@@ -1,6 +1,7 @@
 """One disk of the store: finds and reads what lies on it, and hands the rest to its parts."""
 
 import asyncio
+import errno
 import logging
 from concurrent.futures import Executor, ThreadPoolExecutor
 
@@ -21,6 +22,9 @@ from gateway.store.writer import Writer
 
 STOP_S = 4.0
 """Of the 5 s that a clean stop takes at most."""
+
+_OF_THE_PROCESS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Failures that say nothing of the disk."""
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +104,9 @@ class Shard:
             first, last = start, stop
         try:
             data = await self._read(segment, place, first, last)
-        except (RecordDamaged, OSError):
+        except (RecordDamaged, OSError) as error:
+            if segment.doomed or (isinstance(error, OSError) and error.errno in _OF_THE_PROCESS):
+                return None
             self.damaged += 1
             self.keeping.damaged(_key(place), place.segment, place.record_offset)
             return None
@@ -140,6 +146,7 @@ class Shard:
             async with asyncio.timeout(STOP_S):
                 await self.writer.drain()
                 await self.upkeep.settled()
+                await self.upkeep.measure(self.upkeep.room().share_bytes)
                 loop = asyncio.get_running_loop()
                 self.at_rest = await loop.run_in_executor(self._tending, self.index.sync)
         except TimeoutError:

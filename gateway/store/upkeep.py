@@ -202,9 +202,11 @@ class Upkeep:
                 return
 
     async def measure(self, share_bytes: int) -> None:
-        """Reads what index and file system take now."""
+        """Reads what index and file system take now, and sees to updates that nobody waits for any more."""
         site, used_bytes = self._site, self.room().used_bytes
         self._measured_at_s = site.clock.monotonic_s()
+        if not self._index.write_waiting():
+            await self._in_thread(site.trust_nothing_at_next_start)
         index_bytes = await self._in_thread(self._index.size_bytes)
         try:
             free_bytes = await self._in_thread(site.files.free_bytes, site.directory)
