@@ -212,9 +212,10 @@ def _translated() -> Iterator[None]:
 
 def _failure(error: Exception) -> KvFailed:
     text = str(error)
-    if "stall" in text:
+    # By its beginning alone: paths stand behind it, and a path may say anything.
+    if text.startswith("Result incomplete"):
         return KvStalled(text)
-    if text.startswith("Corruption") or "Invalid argument" in text:
+    if text.startswith(("Corruption", "Invalid argument")):
         return KvCorrupt(text)
     return KvFailed(text)
 
