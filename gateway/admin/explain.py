@@ -5,9 +5,9 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel
 
+from gateway.admin.policy import Policy, policy_of
 from gateway.admin.service import AdminService
 from gateway.cache.freshness import Trust
-from gateway.config import Freshness
 from gateway.errors import ArgumentInvalid
 from gateway.model import BLOCK_SIZE, Bucket, Key
 
@@ -18,16 +18,6 @@ _TRUST: dict[Trust, Literal["fresh", "expired", "unknown", "bypassed"]] = {
     Trust.UNKNOWN: "unknown",
     Trust.BYPASSED: "bypassed",
 }
-
-
-class Policy(BaseModel):
-    """How the mount treats the cache."""
-
-    admission: Literal["auto", "bypass"]
-    freshness: str
-    cache_writes: bool
-    stale_if_error_s: float
-    readahead: Literal["auto", "off"]
 
 
 class LastMiss(BaseModel):
@@ -68,7 +58,7 @@ def collect(service: AdminService, uri: str) -> Explained:
     bucket, key = split_uri(uri)
     mount = service.mounts.get(bucket)
     found = service.cache.explain(mount, key)
-    known, policy = found.known, mount.policy
+    known = found.known
     info = None if known is None else known.info
     return Explained(
         uri=uri,
@@ -78,13 +68,7 @@ def collect(service: AdminService, uri: str) -> Explained:
         place=mount.place.uri,
         owner=found.owner or service.config.node.name,
         replicas=1,
-        policy=Policy(
-            admission="auto" if policy.is_cached else "bypass",
-            freshness=str(Freshness(policy.freshness_s)),
-            cache_writes=policy.keeps_writes,
-            stale_if_error_s=policy.stale_if_error_s,
-            readahead="auto" if policy.reads_ahead else "off",
-        ),
+        policy=policy_of(mount),
         info=_TRUST[found.trust],
         version=None if info is None else info.version.decode("utf-8", "backslashreplace"),
         etag=None if info is None else info.etag,

@@ -1,12 +1,14 @@
 """What a node says of itself."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel
 
 from gateway import __version__
+from gateway.admin.policy import Policy, policy_of
 from gateway.admin.service import AdminService
 from gateway.backends.base import ListQuery
 from gateway.config import warnings_of
@@ -28,14 +30,34 @@ class Listen(BaseModel):
     domain: str
 
 
+class StoreStatus(BaseModel):
+    """How full the store is, and what it did since the start.
+
+    `used_bytes` is all that counts against `capacity_bytes`, `live_bytes` what can be found. `refused_total` blocks
+    were not kept, for want of room or of a disk that writes; `damaged_total` read as misses.
+    """
+
+    paths: list[str]
+    capacity_bytes: int
+    used_bytes: int
+    live_bytes: int
+    index_bytes: int
+    segments: int
+    kept_bytes_total: int
+    evicted_bytes_total: int
+    refused_total: int
+    damaged_total: int
+
+
 class MountStatus(BaseModel):
-    """A bucket, where its objects lie, and whether they can be reached."""
+    """A bucket, where its objects lie, how they are cached, and whether they can be reached."""
 
     bucket: str
     backend: str
     uri: str
     origin: Literal["file", "made"]
     writable: bool
+    policy: Policy
     reachable: bool
     problem: str | None
 
@@ -50,6 +72,7 @@ class Status(BaseModel):
     time_s: float
     listen: Listen
     requests_in_progress: int
+    store: StoreStatus
     mounts: list[MountStatus]
     warnings: list[str]
 
@@ -70,9 +93,15 @@ async def collect(service: AdminService) -> Status:
             domain=config.listen.domain,
         ),
         requests_in_progress=service.metrics.requests_in_progress(),
+        store=_store(service),
         mounts=await _mounts(service.mounts.all()),
         warnings=warnings_of(config),
     )
+
+
+def _store(service: AdminService) -> StoreStatus:
+    paths = [str(path) for path in service.config.store.paths]
+    return StoreStatus(paths=paths, **dataclasses.asdict(service.cache.store.usage()))
 
 
 async def _mounts(mounts: Sequence[Mount]) -> list[MountStatus]:
@@ -87,6 +116,7 @@ async def _mounts(mounts: Sequence[Mount]) -> list[MountStatus]:
             uri=mount.place.uri,
             origin=mount.origin.value,
             writable=mount.writable,
+            policy=policy_of(mount),
             reachable=problem is None,
             problem=problem,
         )

@@ -5,7 +5,9 @@ import json
 from collections.abc import Callable, Iterator
 
 from gateway.cli import examine
-from gateway.cli.examine import Finding, Health
+from gateway.cli.examine_backends import backends
+from gateway.cli.examine_store import store
+from gateway.cli.findings import Finding, Health
 from gateway.cli.options import Options
 from gateway.config import Config, embedded_default, load, warnings_of
 from gateway.config.credentials import FILE_NAME, read_credentials
@@ -17,6 +19,8 @@ _EXAMINATIONS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     examine.open_files,
     examine.data_dir,
     examine.places,
+    store,
+    backends,
     examine.certificate,
     examine.ports,
     examine.running_node,

@@ -8,10 +8,8 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from enum import Enum
 from pathlib import Path
 
 import httpx
@@ -20,11 +18,13 @@ from cryptography import x509
 from gateway.backends.local.notes import has_attributes
 from gateway.backends.local.root import own
 from gateway.backends.local.temps import TEMPS
+from gateway.cli.findings import Finding, Health, nearest_existing, writable
 from gateway.cli.node import admin_endpoint
 from gateway.config import Address, Config
 from gateway.config.checks import local_places
 from gateway.errors import ConfigInvalid
 from gateway.server.tls import Certificate
+from gateway.store.site import OPEN_FILES_MAX
 
 FREE_MIN_BYTES = 1024**3
 FILES_BESIDE_CONNECTIONS = 1024
@@ -34,27 +34,9 @@ CLOCK_SKEW_MAX = timedelta(seconds=5)
 ANSWER_TIME_MAX_S = 5.0
 
 
-class Health(Enum):
-    """How a thing is."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `advice` says what to do where it is not good."""
-
-    subject: str
-    health: Health
-    finding: str
-    advice: str = ""
-
-
 def libraries(_config: Config) -> Iterator[Finding]:
     """Whether the compiled libraries that a node runs on can be imported."""
-    for name in ("uvloop", "httptools", "awscrt"):
+    for name in ("uvloop", "httptools", "awscrt", "aiohttp", "aiobotocore", "rocksdict", "crc32c"):
         try:
             importlib.import_module(name)
         except ImportError as error:
@@ -64,8 +46,8 @@ def libraries(_config: Config) -> Iterator[Finding]:
 
 
 def open_files(config: Config) -> Iterator[Finding]:
-    """Whether the process may open as many files as it may have connections."""
-    wanted = config.limits.connections + FILES_BESIDE_CONNECTIONS
+    """Whether the process may open as many files as it may have connections, and segments of the store."""
+    wanted = config.limits.connections + FILES_BESIDE_CONNECTIONS + OPEN_FILES_MAX * len(config.store.paths)
     # A node raises its own soft limit as far as it may.
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY or limit >= wanted:
@@ -77,7 +59,7 @@ def open_files(config: Config) -> Iterator[Finding]:
 
 def data_dir(config: Config) -> Iterator[Finding]:
     """Whether the node can keep its own files."""
-    yield _writable("node.data_dir", config.node.data_dir)
+    yield writable("node.data_dir", config.node.data_dir)
     yield _free("node.data_dir", config.node.data_dir)
 
 
@@ -91,9 +73,9 @@ def places(config: Config) -> Iterator[Finding]:
         if subject in denied and root.exists():
             yield _readable(subject, root)
             continue
-        writable = _writable(subject, root)
-        yield writable
-        if writable.health is Health.GOOD and root.exists():
+        finding = writable(subject, root)
+        yield finding
+        if finding.health is Health.GOOD and root.exists():
             yield _free(subject, root)
             yield _attributes(subject, root)
 
@@ -157,18 +139,6 @@ def running_node(config: Config) -> Iterator[Finding]:
             yield Finding("clock", Health.WARNING, f"differs from the node's by {skew.total_seconds():.0f} s", advice)
 
 
-def _writable(subject: str, directory: Path) -> Finding:
-    # A directory that is missing is made at the start, so its nearest parent counts.
-    nearest = directory
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        finding = "is writable" if nearest == directory else "is missing; the next start makes it"
-        return Finding(subject, Health.GOOD, f"{directory} {finding}")
-    trouble = "is not writable" if nearest.is_dir() else "is no directory"
-    return Finding(subject, Health.BAD, f"{nearest} {trouble}", "Give its user the right to write, or choose another.")
-
-
 def _readable(subject: str, directory: Path) -> Finding:
     if directory.is_dir() and os.access(directory, os.R_OK | os.X_OK):
         return Finding(subject, Health.GOOD, f"{directory} is readable")
@@ -177,10 +147,7 @@ def _readable(subject: str, directory: Path) -> Finding:
 
 
 def _free(subject: str, directory: Path) -> Finding:
-    nearest = directory
-    while not nearest.exists():
-        nearest = nearest.parent
-    free = shutil.disk_usage(nearest).free
+    free = shutil.disk_usage(nearest_existing(directory)).free
     if free >= FREE_MIN_BYTES:
         return Finding(subject, Health.GOOD, f"{free / 1024**3:.1f} GiB are free")
     return Finding(subject, Health.WARNING, f"only {free / 1024**2:.0f} MiB are free", "Make room on this disk.")

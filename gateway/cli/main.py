@@ -18,7 +18,8 @@ WRONG = 2
 _EPILOG = """\
 Reading commands find their node by --endpoint or FOREBAY_ENDPOINT, else by listen.admin of the --config
 file, else http://127.0.0.1:9001. They prove themselves by FOREBAY_TOKEN, else FOREBAY_ACCESS_KEY_ID and
-FOREBAY_SECRET_ACCESS_KEY, else [admin] token of that file, else ./forebay-data/credentials.toml.
+FOREBAY_SECRET_ACCESS_KEY, else by the file's [admin] token or the first of its keys that may admin:Read,
+else by ./forebay-data/credentials.toml.
 
 Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration.
 """

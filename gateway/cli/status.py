@@ -40,6 +40,14 @@ def duration_text(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
+def size_text(size: int) -> str:
+    """A number of bytes in the largest unit that it fills, `1.5 GiB`."""
+    for unit, of in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if size >= of:
+            return f"{size / of:.1f} {unit}"
+    return f"{size} B"
+
+
 def _lines(answer: dict[str, Json]) -> Iterator[str]:
     listen = answer.get("listen")
     listen = listen if isinstance(listen, dict) else {}
@@ -52,13 +60,36 @@ def _lines(answer: dict[str, Json]) -> Iterator[str]:
             ("s3", f"{listen.get('s3')}{' with TLS' if listen.get('tls') else ''}"),
             ("admin", str(listen.get("admin"))),
             ("requests", f"{answer.get('requests_in_progress')} in progress"),
+            *_store(answer.get("store")),
         ]
     )
     yield ""
-    yield from table([("BUCKET", "BACKEND", "PLACE", "WRITES", "STATE"), *_mounts(answer.get("mounts"))])
+    yield from table([("BUCKET", "BACKEND", "PLACE", "WRITES", "CACHE", "STATE"), *_mounts(answer.get("mounts"))])
     warnings = answer.get("warnings")
     for warning in warnings if isinstance(warnings, list) else []:
         yield f"warning: {warning}"
+
+
+def _store(store: Json) -> Iterator[tuple[str, str]]:
+    if not isinstance(store, dict):
+        return
+    sizes = {name: size_text(value) for name, value in store.items() if isinstance(value, int)}
+    yield "store", f"{sizes['used_bytes']} used of {sizes['capacity_bytes']}, {store.get('segments')} segments"
+    yield "", f"{sizes['live_bytes']} can be found, {sizes['index_bytes']} index"
+    yield (
+        "",
+        f"since the start: {sizes['kept_bytes_total']} kept, {sizes['evicted_bytes_total']} evicted, "
+        f"{store.get('refused_total')} blocks refused, {store.get('damaged_total')} damaged",
+    )
+    paths = store.get("paths")
+    for path in paths if isinstance(paths, list) else []:
+        yield "", str(path)
+
+
+def _cache(policy: Json) -> str:
+    if not isinstance(policy, dict):
+        return "?"
+    return "bypass" if policy.get("admission") == "bypass" else f"auto, {policy.get('freshness')}"
 
 
 def _mounts(mounts: Json) -> Iterator[tuple[str, ...]]:
@@ -69,5 +100,6 @@ def _mounts(mounts: Json) -> Iterator[tuple[str, ...]]:
             str(mount.get("backend")),
             str(mount.get("uri")),
             "through" if mount.get("writable") else "deny",
+            _cache(mount.get("policy")),
             "good" if mount.get("reachable") else str(mount.get("problem")),
         )

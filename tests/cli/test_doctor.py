@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.cli import examine
-from gateway.cli.examine import Finding, Health
+from gateway.cli.findings import Finding, Health
 from gateway.config import Config
 from tests.cli.run import forebay
 
@@ -161,4 +161,4 @@ def test_too_few_files_for_all_connections_are_a_warning(tmp_path: Path) -> None
     many = config_with(tmp_path, limits={"connections": min(limit * 2, sys.maxsize)})
     few = config_with(tmp_path, limits={"connections": 1})
     assert health_of(list(examine.open_files(many))) == [Health.WARNING]
-    assert health_of(list(examine.open_files(few))) == [Health.GOOD if limit > 1024 else Health.WARNING]
+    assert health_of(list(examine.open_files(few))) == [Health.GOOD if limit > 2048 else Health.WARNING]

@@ -72,6 +72,8 @@ def _default(field: FieldInfo) -> str | None:
             return "[]"
         case dict():
             return "{}"
+        case tuple():
+            return "[" + ", ".join(f'"{each}"' for each in value) + "]"
         case int() | float() if type(value) in (int, float):
             return str(value)
     return '""' if not value else f'"{value}"'
