@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from enum import Enum
+from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -12,6 +13,7 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from gateway.backends.base import Body
+from gateway.backends.getting import Getting, Limits
 from gateway.config.places import HttpOptions
 from gateway.errors import BackendBroken, BackendUnavailable, GatewayError
 from gateway.model import MIB, PIECE_SIZE_MAX
@@ -39,6 +41,33 @@ class Patience(Enum):
     """What moves bytes inside the store before it answers: copies, completed uploads."""
 
 
+class Content(Protocol):
+    """The body of an answer while it comes in."""
+
+    async def readany(self) -> bytes:
+        """The next bytes; empty at the end."""
+        ...
+
+
+class Response(Protocol):
+    """An answer whose head is here."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Asked for by names in lower case; how they are spelled when all are looked at is the store's choice."""
+        ...
+
+    @property
+    def content(self) -> Content: ...
+
+    def close(self) -> None:
+        """Ends the connection if bytes are still to come."""
+        ...
+
+
 class Http:
     """The one session of a store. Nothing is opened before the first request."""
 
@@ -58,6 +87,26 @@ class Http:
             for patience in Patience
         }
         self._session: aiohttp.ClientSession | None = None
+        self._getting = Getting(
+            self._tls,
+            Limits(
+                connections=_CONNECTIONS,
+                pool_wait_s=POOL_WAIT_S,
+                keep_alive_s=_KEEP_ALIVE_S,
+                connect_s=connect_s,
+                patience_s=Patience.SHORT.value * self._silence_s,
+                silence_s=self._silence_s,
+            ),
+        )
+
+    async def get(self, origin: str, path: str, headers: Mapping[str, str]) -> Response:
+        """As `send` with `GET` for what is read in bulk, at a third of its cost.
+
+        `origin` is scheme and authority; `path` is sent as it is.
+        """
+        if self._proxy is not None:
+            return await self.send("GET", origin + path, headers)
+        return await self._getting.get(origin, path, headers)
 
     async def send(
         self,
@@ -66,7 +115,7 @@ class Http:
         headers: Mapping[str, str],
         body: "bytes | Upload | None" = None,
         patience: Patience = Patience.SHORT,
-    ) -> aiohttp.ClientResponse:
+    ) -> Response:
         """The head of the answer, whatever its status; the caller closes it. No redirect is followed.
 
         `url` is sent as it is. Raises `BackendUnavailable`, `BackendBroken`, and what the body raised.
@@ -90,6 +139,7 @@ class Http:
 
     async def close(self) -> None:
         """Ends all connections."""
+        await self._getting.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -176,7 +226,7 @@ class Upload(aiohttp.Payload):
         yield last
 
 
-async def exactly(response: aiohttp.ClientResponse, size: int) -> AsyncIterator[bytes | memoryview]:
+async def exactly(response: Response, size: int) -> AsyncIterator[bytes | memoryview]:
     """The bytes of an answer that promised `size` of them, in pieces of at most 1 MiB; raises if they are not all."""
     content = response.content
     left = size
@@ -198,7 +248,7 @@ async def exactly(response: aiohttp.ClientResponse, size: int) -> AsyncIterator[
             yield view[start : start + PIECE_SIZE_MAX]
 
 
-async def document(response: aiohttp.ClientResponse) -> bytes:
+async def document(response: Response) -> bytes:
     """The whole body of a short answer, which is closed then."""
     data = bytearray()
     try:

@@ -71,7 +71,7 @@ def sign(request: Request, signer: Signer, now_s: float) -> dict[str, str]:
     scope = f"{stamp[:8]}/{signer.region}/{_SERVICE}/aws4_request"
     digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
     day_key = _day_key(signer.key_id, signer.secret, stamp[:8], signer.region)
-    signature = hmac.new(day_key, f"{_ALGORITHM}\n{stamp}\n{scope}\n{digest}".encode(), hashlib.sha256).hexdigest()
+    signature = hmac.digest(day_key, f"{_ALGORITHM}\n{stamp}\n{scope}\n{digest}".encode(), "sha256").hex()
     credential = f"{signer.key_id}/{scope}"
     added["authorization"] = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
     return added
@@ -102,5 +102,5 @@ def _quoted(text: str) -> str:
 def _day_key(_key_id: str, secret: str, date: str, region: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for step in (date, region, _SERVICE, "aws4_request"):
-        key = hmac.new(key, step.encode(), hashlib.sha256).digest()
+        key = hmac.digest(key, step.encode(), "sha256")
     return key

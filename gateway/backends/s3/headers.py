@@ -62,7 +62,7 @@ def info_of(headers: Mapping[str, str], size: int) -> Info:
     return Info(
         version=version_of(etag, size),
         size=size,
-        modified_s=_seconds_of(headers.get("Last-Modified", "")),
+        modified_s=_seconds_of(headers.get("last-modified", "")),
         etag=etag,
         content=_content(headers),
         metadata=tuple(sorted((name, told(value)) for name, value in own if not name.startswith(OWN_META))),
@@ -73,7 +73,7 @@ def info_of(headers: Mapping[str, str], size: int) -> Info:
 
 def etag_of(headers: Mapping[str, str]) -> ETag:
     """The ETag of an answer, without quotes."""
-    etag = headers.get("ETag", "").strip('"')
+    etag = headers.get("etag", "").strip('"')
     if not etag:
         raise BackendBroken("The store behind this bucket names no ETag.")
     return ETag(etag)
@@ -81,7 +81,7 @@ def etag_of(headers: Mapping[str, str]) -> ETag:
 
 def size_of(headers: Mapping[str, str]) -> int:
     """The length that an answer promises."""
-    text = headers.get("Content-Length", "")
+    text = headers.get("content-length", "")
     if not (text.isascii() and text.isdigit()):
         raise BackendBroken("The store behind this bucket promises no length.")
     return int(text)
@@ -89,7 +89,7 @@ def size_of(headers: Mapping[str, str]) -> int:
 
 def range_of(headers: Mapping[str, str]) -> tuple[int, int, int]:
     """Start, stop and size of the object, of an answer to a range."""
-    match = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    match = _RANGE.fullmatch(headers.get("content-range", ""))
     if match is None:
         raise BackendBroken("The store behind this bucket does not say which bytes it sends.")
     return int(match[1]), int(match[2]) + 1, int(match[3])
@@ -184,14 +184,14 @@ def _word_bytes(charset: str, encoding: str, text: str) -> bytes:
 
 def _content(headers: Mapping[str, str]) -> ContentHeaders:
     get = headers.get
-    content_type = get("Content-Type")
+    content_type = get("content-type")
     return _content_headers(
         None if content_type == _TYPE_OF_UNTYPED else content_type,
-        get("Cache-Control"),
-        get("Content-Disposition"),
-        get("Content-Encoding"),
-        get("Content-Language"),
-        get("Expires"),
+        get("cache-control"),
+        get("content-disposition"),
+        get("content-encoding"),
+        get("content-language"),
+        get("expires"),
     )
 
 

@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
 
-from aiohttp import ClientResponse
-
-from gateway.backends.http import exactly
+from gateway.backends.http import Response, exactly
 from gateway.backends.s3.headers import etag_of_version, info_of, range_of, size_of, size_of_version
 from gateway.backends.s3.wire import Ask, Headers, Wire
 from gateway.errors import BackendBroken, ConditionFailed, SpanOutside, VersionChanged
@@ -20,7 +18,7 @@ class S3Reading:
     """An open answer. Of its `body_size` bytes the reader gets those of `cut`, counted from the first that comes."""
 
     info: Info
-    response: ClientResponse
+    response: Response
     body_size: int
     cut: Span
 
@@ -40,7 +38,7 @@ class OpenedRead:
         self._key = key
         self._span = span
         self._pin = pin
-        self._response: ClientResponse | None = None
+        self._response: Response | None = None
 
     async def __aenter__(self) -> S3Reading:
         response = self._response = await self._sent()
@@ -60,7 +58,7 @@ class OpenedRead:
             # Does nothing to a connection whose answer was read to its end; that one is kept.
             self._response.close()
 
-    async def _sent(self) -> ClientResponse:
+    async def _sent(self) -> Response:
         ask = Ask("GET", self._wire.place.path(self._key), (), self._headers())
         try:
             return await self._wire.send(ask)
@@ -85,7 +83,7 @@ class OpenedRead:
         return headers
 
 
-def _reading(response: ClientResponse, span: Span | None) -> S3Reading:
+def _reading(response: Response, span: Span | None) -> S3Reading:
     headers, length = response.headers, size_of(response.headers)
     if response.status == 200:
         # The whole: it was asked for, or the store knows no ranges.

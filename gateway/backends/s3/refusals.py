@@ -90,8 +90,8 @@ _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
 def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     """What the answer says; a body that is no error document says nothing."""
     told = documents.error_of(body)
-    unsatisfied = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
-    wait = headers.get("Retry-After", "")
+    unsatisfied = _UNSATISFIED.fullmatch(headers.get("content-range", ""))
+    wait = headers.get("retry-after", "")
     return Refusal(
         status=status,
         code=told.get("Code", ""),

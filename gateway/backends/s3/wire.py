@@ -4,9 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from aiohttp import ClientResponse
-
-from gateway.backends.http import Http, Patience, Upload, document
+from gateway.backends.http import Http, Patience, Response, Upload, document
 from gateway.backends.s3 import documents
 from gateway.backends.s3.credentials import Credentials
 from gateway.backends.s3.headers import size_of
@@ -59,7 +57,7 @@ class Wire:
         self._credentials = Credentials(options, clock)
         self.place = place_of(uri, options, options.region)
 
-    async def send(self, ask: Ask) -> ClientResponse:
+    async def send(self, ask: Ask) -> Response:
         """The head of a success, for the caller to close; raises what the refusal means, and what the body raised."""
         for _ in range(_UNSAID_MAX):
             signer = await self._credentials.current()
@@ -86,7 +84,7 @@ class Wire:
         await self._credentials.close()
         await self._http.close()
 
-    async def _sent(self, ask: Ask, signer: Signer | None) -> ClientResponse:
+    async def _sent(self, ask: Ask, signer: Signer | None) -> Response:
         place = self.place
         headers = {"host": place.host, "accept-encoding": "identity", **ask.headers}
         if signer is not None:
@@ -94,10 +92,13 @@ class Wire:
                 signer = replace(signer, region=self._region)
             payload = EMPTY_SHA256 if ask.body is None else UNSIGNED
             headers |= sign(Request(ask.method, ask.path, ask.query, headers, payload), signer, self._clock.now_s())
+        if ask.method == "GET" and not ask.query:
+            # Bytes of an object.
+            return await self._http.get(place.origin, ask.path, headers)
         query = f"?{encoded_query(ask.query)}" if ask.query else ""
         return await self._http.send(ask.method, f"{place.origin}{ask.path}{query}", headers, ask.body, ask.patience)
 
-    async def _refusal(self, ask: Ask, response: ClientResponse) -> Refusal:
+    async def _refusal(self, ask: Ask, response: Response) -> Refusal:
         body = await document(response)
         refusal = refusal_of(response.status, response.headers, body)
         if ask.method == "HEAD" and refusal.status in (400, 403):
