@@ -123,18 +123,6 @@ def test_a_damaged_map_says_so_and_is_not_taken_for_an_empty_one(tmp_path: Path,
         cache.opened(tmp_path / "idx")
 
 
-def test_a_write_that_would_have_to_wait_says_so(tmp_path: Path) -> None:
-    kv = SharedCache.of(MIB).opened(tmp_path / "idx")
-
-    def write_much() -> None:
-        for number in range(1000):
-            kv.write([(number.to_bytes(4, "big"), bytes(MIB))])
-
-    with pytest.raises(KvStalled):
-        write_much()
-    kv.close()
-
-
 def test_a_path_that_speaks_of_a_stall_is_none(tmp_path: Path) -> None:
     directory = tmp_path / "installed" / "idx"
     directory.parent.mkdir()
