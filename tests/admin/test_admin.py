@@ -149,6 +149,20 @@ def test_the_status_tells_the_node_and_its_buckets(tmp_path: Path) -> None:
     on_node(tmp_path, scenario, {"new_buckets": {"backend": "memory"}})
 
 
+def test_the_status_tells_how_full_the_store_is_and_what_buckets_do_with_it(tmp_path: Path) -> None:
+    async def scenario(node: AdminNode) -> None:
+        status = (await node.get(STATUS, BEARER)).json()
+        store = status["store"]
+        assert store["capacity_bytes"] == 10 * 1024**3
+        assert 0 <= store["live_bytes"] <= store["used_bytes"] <= store["capacity_bytes"]
+        assert store["paths"]
+        policies = [(mount["policy"]["admission"], mount["policy"]["freshness"]) for mount in status["mounts"]]
+        assert policies == [("auto", "immutable"), ("bypass", "5m")]
+
+    cached = {"bucket": "cached", "backend": "memory", "admission": "auto", "freshness": "immutable"}
+    on_node(tmp_path, scenario, {"mount": [{"bucket": "demo", "backend": "memory"}, cached]})
+
+
 def test_a_mount_whose_place_is_gone_is_told_with_its_reason(tmp_path: Path) -> None:
     async def scenario(node: AdminNode) -> None:
         shutil.rmtree(tmp_path / "place")

@@ -147,6 +147,13 @@ def test_status_proves_itself_by_key_token_or_configuration(tmp_path: Path) -> N
         assert (wrong.code, "refuses (401)" in wrong.err) == (1, True)
 
 
+def test_status_proves_itself_by_a_key_of_the_configuration(tmp_path: Path) -> None:
+    with Node(tmp_path):
+        outcome = forebay("status", "--config", tmp_path / "config.toml", cwd=tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert " used of " in outcome.out
+
+
 def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path, node: Node) -> None:
     outcome = forebay("serve", "--set", f"listen.s3=127.0.0.1:{node.s3_port}", cwd=tmp_path)
     assert outcome.code == 2

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import load, warnings_of
+from gateway.errors import ConfigInvalid
 
 KEY = '[[access_key]]\nid = "a"\nsecret = "12345678"\n'
 
@@ -62,3 +63,42 @@ def test_an_action_that_nothing_asks_for_is_told(tmp_path: Path) -> None:
     statement = 'effect = "Deny", action = ["s3:GetObjekt", "s3:Put*"], resource = "*"'
     [warning] = warned(tmp_path, f"[policy.typo]\nstatement = [{{ {statement} }}]\n")
     assert warning == "policy typo: nothing here ever asks for s3:GetObjekt; did you mean s3:GetObject?"
+
+
+def s3_mount(bucket: str, uri: str, endpoint: str = "https://one") -> str:
+    options = f'options = {{ endpoint_url = "{endpoint}" }}'
+    return f'[[mount]]\nbucket = "{bucket}"\nbackend = "s3"\nuri = "{uri}"\n{options}\n'
+
+
+@pytest.mark.parametrize(
+    ("one", "two"), [("s3://lake", "s3://lake"), ("s3://lake", "s3://lake/a/"), ("s3://lake/a/b/", "s3://lake/a/")]
+)
+def test_buckets_over_one_place_of_a_store_are_told(tmp_path: Path, one: str, two: str) -> None:
+    [warning] = warned(tmp_path, s3_mount("one", one) + s3_mount("two", two))
+    assert warning.startswith("mount one and mount two overlap at the store")
+
+
+def test_new_buckets_below_the_place_of_a_mount_are_told(tmp_path: Path) -> None:
+    made = '[new_buckets]\nbackend = "s3"\nuri = "s3://lake/made/"\noptions = { endpoint_url = "https://one" }\n'
+    [warning] = warned(tmp_path, s3_mount("one", "s3://lake") + made)
+    assert "new_buckets" in warning
+
+
+def test_places_of_stores_that_share_nothing_are_not_told(tmp_path: Path) -> None:
+    buckets = s3_mount("one", "s3://lake/a/") + s3_mount("two", "s3://lake/b/") + s3_mount("three", "s3://lake-2/a/")
+    real = '[new_buckets]\nbackend = "s3"\nuri = "s3://"\noptions = { endpoint_url = "https://one" }\n'
+    assert warned(tmp_path, buckets + s3_mount("four", "s3://lake/a/", "https://two") + real) == []
+
+
+@pytest.mark.parametrize("path", ["pictures", "pictures/store", "."])
+def test_a_store_that_clients_can_see_or_that_holds_a_bucket_is_told(tmp_path: Path, path: str) -> None:
+    [warning] = warned(tmp_path, f'[store]\npaths = ["{path}"]\n' + mount("one", "pictures"))
+    assert "clients see the store's files" in warning
+
+
+@pytest.mark.parametrize("paths", [["a", "a"], ["a", "a/b"], ["forebay-data"], ["a", "forebay-data/."]])
+def test_directories_of_the_store_that_cannot_be_its_own_are_refused(tmp_path: Path, paths: list[str]) -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        warned(tmp_path, f"[store]\npaths = {paths}\n")
+    [problem] = refused.value.problems
+    assert "store.paths: " in problem
