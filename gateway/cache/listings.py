@@ -16,7 +16,7 @@ SLICE = 64
 
 
 async def observed(store: BlockStore, infos: Infos, clock: Clock, mount: Mount, query: ListQuery) -> ListPage:
-    """The backend's page. Infos that match it are as fresh as the page; those that differ are dropped."""
+    """The backend's page. Infos that match it are as fresh as the page; those that differ are dropped, and absences."""
     question = infos.fence.ask_bucket(mount.bucket)
     try:
         asked_s = int(clock.now_s())
@@ -41,6 +41,7 @@ async def _observe(
     keys: list[Key] = []
     changed: list[Key] = []
     for entry in entries:
+        infos.absences.drop(mount.bucket, entry.key)
         known = store.known(mount.bucket, entry.key)
         if known is None or question.spoiled(entry.key):
             continue

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.cache.blocks import opening
 from gateway.cache.fence import Question
@@ -121,7 +121,8 @@ class Openings:
         self._infos.absences.drop(errand.mount.bucket, errand.key)
         if content.whole and blocks:
             # It becomes known together with its block: one write to the index, not two.
-            return Head(content, blocks, lambda: known if not there.question.spoiled else Known(info, 0))
+            untrusted = replace(known, validated_s=0)
+            return Head(content, blocks, lambda: untrusted if there.question.spoiled else known)
         await self._infos.learn(there.question, known)
         return Head(content, blocks, lambda: None)
 

@@ -12,7 +12,7 @@ from gateway.cache.infos import Infos, Seen
 from gateway.cache.openings import Boarding
 from gateway.cache.prefetched import Prefetched
 from gateway.clock import Clock
-from gateway.errors import BackendUnavailable, VersionChanged
+from gateway.errors import BackendUnavailable, ObjectMissing, VersionChanged
 from gateway.metrics import Metrics
 from gateway.model import Key, Known, Span
 from gateway.mounts import Mount
@@ -61,7 +61,7 @@ class Reader:
     async def pieces(self, span: Span, *, whole: bool) -> AsyncIterator[memoryview]:
         """Exactly the bytes of the span, in order, in pieces of at most a block. `whole`: the client gave no range.
 
-        Raises `VersionChanged` if the backend has no such version any more; it is forgotten then.
+        Raises `VersionChanged` or `ObjectMissing` if the backend has this version no more; it is forgotten then.
         """
         wanted = numbers(span)
         self._ensured = self._position = wanted.start
@@ -78,7 +78,7 @@ class Reader:
                 async for view in self._block(number, start, stop):
                     yield view
                 self._advance(number + 1)
-        except VersionChanged:
+        except (VersionChanged, ObjectMissing):
             await self._at.infos.contradict(self._mount, self._key, self._info.version)
             raise
         finally:
