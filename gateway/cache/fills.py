@@ -15,7 +15,7 @@ from gateway.errors import BackendUnavailable, GatewayError, InternalError, Slow
 from gateway.model import BLOCK_SIZE, MIB, Algorithm, ChecksumType, Info, Key, Known, Span, Version
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
-from gateway.store.values import Content, Stay
+from gateway.store.values import Content
 
 STREAM_MEMORY = MIB // 2
 """What a stream from a backend may hold before we take it: twice its read buffer."""
@@ -252,13 +252,7 @@ class Fill:
         assert self.content is not None
         arrival.settling = True
         kept = self._is_sound(arrival) and await kept_or_refused(
-            self._means.store.keep(
-                self.content,
-                arrival.number,
-                arrival.buffer,
-                self._known(),
-                Stay.ALWAYS if self._ahead else Stay.GATE,
-            )
+            self._means.store.keep(self.content, arrival.number, arrival.buffer, self._known())
         )
         arrival.settle(refused=not kept)
         if kept or not self._is_needed(arrival):

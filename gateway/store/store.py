@@ -15,7 +15,7 @@ from gateway.store.identity import Super
 from gateway.store.opening import Means
 from gateway.store.shard import Shard
 from gateway.store.site import REAL_GEOMETRY, Geometry
-from gateway.store.values import Content, Place, Stay, Usage
+from gateway.store.values import Content, Place, Usage
 
 LOOKUP_SLICE = 64
 """Blocks looked up in one stretch of the event loop."""
@@ -112,9 +112,7 @@ class BlockStore:
         """The bytes [start, stop) of a block, verified; None if it is damaged or gone, which is a miss from now on."""
         return await self.shards[place.shard].read(place, start, stop)
 
-    async def keep(
-        self, content: Content, number: int, data: Buffer, known: Known | None = None, stay: Stay = Stay.GATE
-    ) -> bool:
+    async def keep(self, content: Content, number: int, data: Buffer, known: Known | None = None) -> bool:
         """Keeps a block; returns when it can be found, or False when it is refused. An empty object has none.
 
         `data` must not change before. A whole object needs `known`, which becomes visible with the block, and

@@ -1,18 +1,8 @@
 """What the block store trades in: the names of blocks, the places they lie in, and how full it is."""
 
 from dataclasses import dataclass
-from enum import Enum
 
 from gateway.model import BLOCK_SIZE, Bucket, Key
-
-
-class Stay(Enum):
-    """What is asked of admission for a block that is kept."""
-
-    GATE = "gate"
-    """What was read because somebody wanted it."""
-    ALWAYS = "always"
-    """What was filled on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
