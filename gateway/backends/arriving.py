@@ -26,6 +26,7 @@ class Arriving:
     __slots__ = (
         "_connection",
         "_failure",
+        "_fields_size",
         "_head_size",
         "_held",
         "_held_size",
@@ -51,6 +52,7 @@ class Arriving:
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._failure: GatewayError | None = None
+        self._fields_size = 0
         self._head_size = 0
         self._held: deque[bytes] = deque()
         self._held_size = 0
@@ -131,8 +133,9 @@ class Arriving:
         if self.status:
             # A trailer.
             return
-        self._head_size += len(name) + len(value)
-        if self._head_size > HEAD_SIZE_MAX:
+        # The fields of one read are measured here; a field that never ends only where it is fed.
+        self._fields_size += len(name) + len(value)
+        if self._fields_size > HEAD_SIZE_MAX:
             raise BackendBroken
         self.headers.setdefault(name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape").strip(" \t"))
 

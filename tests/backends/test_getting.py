@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from gateway.backends.arriving import HEAD_SIZE_MAX, HELD_MAX, Arriving
 from gateway.backends.getting import Getting, Limits
+from gateway.backends.http import Http
+from gateway.config.places import HttpOptions
 from gateway.errors import BackendBroken, BackendUnavailable
 from gateway.model import MIB
 from tests.contract.stores import asynchronous
@@ -139,6 +141,14 @@ async def test_headers_are_found_in_lower_case_the_first_of_a_name_without_blank
     async with store([head]) as (getting, served):
         headers = (await asked(getting, served)).headers
         assert headers == {"etag": '"\xe9\udcff"', "x-empty": "", "x-twice": "1", "content-length": "0"}
+
+
+@asynchronous
+async def test_a_head_may_be_long_and_come_in_many_pieces() -> None:
+    line = b"x-%05d: " + b"y" * 990 + b"\r\n"
+    lines = [line % number for number in range(HEAD_SIZE_MAX // 1024 - 1)]
+    async with store([b"HTTP/1.1 200 OK\r\n", *lines, b"content-length: 0\r\n\r\n"]) as (getting, served):
+        assert len((await asked(getting, served)).headers) == len(lines) + 1
 
 
 @asynchronous
@@ -427,6 +437,18 @@ def test_a_store_over_tls_is_read_where_its_certificate_is_trusted(tmp_path: Pat
             await server.wait_closed()
 
     asyncio.run(read())
+
+
+@asynchronous
+async def test_a_proxy_is_asked_for_the_whole_address() -> None:
+    async with store([OK]) as (_, served):
+        http = Http("http://store.example", HttpOptions.model_validate({"proxy": served.origin}))
+        try:
+            response = await http.get("http://store.example", "/b/k%20/./x", {"host": "store.example"})
+            assert (response.status, await response.content.readany()) == (200, b"abc")
+        finally:
+            await http.close()
+        assert served.heads[0].startswith(b"GET http://store.example/b/k%20/./x HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb"])
