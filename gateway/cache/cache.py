@@ -75,6 +75,8 @@ class Cache:
                 self._infos.misses.note(mount.bucket, key, MissReason.BYPASS, self._clock.now_s())
             return await direct_view(mount.backend, key, want)
         seen, boarding = await self._find(mount, key, want)
+        if boarding is None:
+            await self._openings.begun(mount, key)
         reader = Reader(self._places, mount, key, seen, boarding)
         return CachedView(reader, seen, self._age_s(mount, seen))
 

@@ -20,11 +20,13 @@ from gateway.store.values import Content
 STREAM_MEMORY = MIB // 2
 """What a stream from a backend may hold before we take it: twice its read buffer."""
 MEMORY_WAIT_MAX_S = 5.0
-"""How long a fill waits for memory; then its readers are told to slow down, or it ends early."""
+"""How long a fill waits for the memory of its first block; then its readers are told to slow down."""
+MORE_WAIT_MAX_S = 0.5
+"""How long it waits for that of the next one; then it ends early, so that nobody waits for what it holds."""
 RUN_AHEAD_MAX = 64
 """Blocks that a fill may be ahead of its fastest reader."""
 HELD_MAX = 4
-"""Blocks that a fill holds in memory because the store does not take them."""
+"""Blocks that a fill holds in memory because the store does not take them; its readers are that near."""
 PAUSE_MAX_S = 5.0
 """How long a fill waits for its readers with an open connection; then it ends early, and they start another."""
 
@@ -80,8 +82,8 @@ class Fill:
     """Blocks [first, stop) of one content on their way, `next` being the next to begin. `stop` may shrink.
 
     Lives in a task of its own, so whoever asked for it may leave. Without riders it ends after the block
-    in progress, unless it is `ahead` of need. Blocks that the store refuses stay for as long as
-    a rider needs them.
+    in progress, unless it is `ahead` of need. Blocks that the store refuses stay for riders that are near;
+    where none is, it ends early. Nobody learns of a failure of one that is `ahead`: who waits fetches for himself.
     """
 
     def __init__(self, errand: Errand, means: Means, on_over: Callable[["Fill"], None], *, ahead: bool = False) -> None:
@@ -100,6 +102,9 @@ class Fill:
         self._news: list[asyncio.Future[None]] = []
         self._moved = asyncio.Event()
         self._crc32c: int | None = None
+        self._spare = 0
+        self._shortened = False
+        self._refused = False
 
     # For readers.
 
@@ -129,6 +134,7 @@ class Fill:
     def shorten(self, stop: int) -> None:
         """The blocks from `stop` on will not come from here."""
         self.stop = max(self.next, min(self.stop, stop))
+        self._shortened = True
         self._tell()
 
     async def arrival(self, number: int) -> Arrival | None:
@@ -159,12 +165,12 @@ class Fill:
         failure: GatewayError | None = None
         try:
             last = await self._fetch(on_head)
-            if last is not None:
+            if last is not None and last.complete:
                 await self._keep(last)
             if self._keeping is not None:
                 await self._keeping
         except GatewayError as error:
-            failure = error
+            failure = None if self._ahead else error
         except asyncio.CancelledError:
             failure = BackendUnavailable("The node is stopping.")
             raise
@@ -178,31 +184,39 @@ class Fill:
         """Streams until the last block is here, which is returned to be kept: by then the backend is done."""
         errand, memory = self.errand, self._means.memory
         span = errand.span
-        wanted = STREAM_MEMORY if span is None else min(span.size, STREAM_MEMORY)
-        lent = await memory.take(wanted, MEMORY_WAIT_MAX_S)
+        # Where its size is known the first block's memory comes with the stream's: streams that waited for it would
+        # hold what the others wait for.
+        stream, block = (
+            (STREAM_MEMORY, 0) if span is None else (min(span.size, STREAM_MEMORY), min(span.size, BLOCK_SIZE))
+        )
+        lent = await memory.take(stream + block, MEMORY_WAIT_MAX_S)
         try:
             async with errand.mount.backend.read(errand.key, span, errand.pin) as reading:
                 head = await on_head(self, reading.info)
                 self._known, self._crc32c = head.known, _crc32c_of(reading.info)
-                spare = lent - min(lent, reading.info.size)
-                memory.give_back(spare)
-                lent -= spare
+                stream = min(stream, reading.info.size, lent)
+                self._spare, lent = lent - stream, stream
                 return await self._stream(reading)
         finally:
-            memory.give_back(lent)
+            memory.give_back(lent + self._spare)
+            self._spare = 0
 
     async def _stream(self, reading: Reading) -> Arrival | None:
-        arrival: Arrival | None = None
+        arrival = await self._begun()
+        if arrival is None:
+            return None
         async for piece in reading.pieces():
             view = memoryview(piece)
-            while view:
-                if arrival is None or arrival.complete:
-                    if arrival is not None:
-                        await self._keep_beside(arrival)
+            while view and not arrival.complete:
+                view = view[arrival.take(view) :]
+                if arrival.complete and self.next < self.stop:
+                    await self._keep_beside(arrival)
+                    # Before more is asked of the backend, which would be thrown away if this is the end.
                     arrival = await self._begun()
                     if arrival is None:
                         return None
-                view = view[arrival.take(view) :]
+            if arrival.complete and self._shortened:
+                return arrival
         return arrival
 
     async def _begun(self) -> Arrival | None:
@@ -212,28 +226,50 @@ class Fill:
         if not await self._is_wanted():
             return None
         size = block_span(number, self.content.size).size
-        try:
-            cost = await self._means.memory.take(size, MEMORY_WAIT_MAX_S)
-        except SlowDown:
-            if number == self.first:
-                raise
+        cost = await self._paid(size)
+        if cost is None:
+            return None
+        if number >= self.stop:
+            # Somebody else has taken it over while the memory was waited for.
+            self._means.memory.give_back(cost)
             return None
         self.next += 1
         self.arrivals[number] = arrival = Arrival(number, size, cost)
         self._tell()
         return arrival
 
+    async def _paid(self, size: int) -> int | None:
+        """Memory for a block: what is lent already, or comes free soon."""
+        memory, spare = self._means.memory, self._spare
+        self._spare = 0
+        if spare >= size:
+            memory.give_back(spare - size)
+            return size
+        memory.give_back(spare)
+        try:
+            return await memory.take(size, MORE_WAIT_MAX_S)
+        except SlowDown:
+            return None
+
     async def _is_wanted(self) -> bool:
         """Waits until the next block may be begun; False if nobody needs it, or comes near it in time."""
         assert self.content is not None
         while self.next < self.stop:
-            if self._ahead or self.content.whole:
+            if self.content.whole:
                 return True
-            if not self._riders:
+            if self._ahead:
+                return not self._refused
+            wanting = [
+                rider.position for rider in self._riders if rider.position < self.stop and self.next < rider.stop
+            ]
+            if not wanting:
                 return False
-            fastest = max(rider.position for rider in self._riders)
-            if self.next - max(fastest, self.first) < RUN_AHEAD_MAX and len(self.arrivals) < HELD_MAX:
-                return True
+            if len(self.arrivals) < HELD_MAX:
+                if self._refused and not self.first <= max(wanting) > self.next - HELD_MAX:
+                    # It would be refused and dropped as well, before anybody comes to it.
+                    return False
+                if self.next - max(*wanting, self.first) < RUN_AHEAD_MAX:
+                    return True
             self._moved.clear()
             try:
                 async with asyncio.timeout(PAUSE_MAX_S):
@@ -254,6 +290,7 @@ class Fill:
         kept = self._is_sound(arrival) and await kept_or_refused(
             self._means.store.keep(self.content, arrival.number, arrival.buffer, self._known())
         )
+        self._refused = not kept
         arrival.settle(refused=not kept)
         if kept or not self._is_needed(arrival):
             self._drop(arrival)
@@ -266,7 +303,11 @@ class Fill:
         return False
 
     def _is_needed(self, arrival: Arrival) -> bool:
-        return any(rider.position <= arrival.number < rider.stop for rider in self._riders)
+        number = arrival.number
+        return any(
+            self.first <= rider.position <= number < min(rider.stop, rider.position + HELD_MAX)
+            for rider in self._riders
+        )
 
     def _drop_unneeded(self) -> None:
         for arrival in [each for each in self.arrivals.values() if each.ended]:

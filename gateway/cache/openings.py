@@ -4,7 +4,7 @@ import asyncio
 import sys
 from dataclasses import dataclass, replace
 
-from gateway.cache.blocks import opening
+from gateway.cache.blocks import numbers, opening
 from gateway.cache.fence import Question
 from gateway.cache.fills import Errand, Fill, Head, Rider, blocks_within
 from gateway.cache.flights import Flights
@@ -62,11 +62,18 @@ class Openings:
             not isinstance(head, Known) or judge(head, mount.policy, Demand.NORMAL, self._clock.now_s()) is Trust.FRESH
         )
 
+    async def begun(self, mount: Mount, key: Key) -> None:
+        """Returns when no opening of the object waits for its answer, so that all blocks that come are in flight."""
+        there = self._openings.get((mount.bucket, key))
+        if there is not None and not there.head.done():
+            await asyncio.shield(there.head)
+
     async def open(self, mount: Mount, key: Key, span: Span | None) -> Boarding:
         """The object as the backend has it now, with the blocks of `span` (None: all) on their way."""
         there = self._there(mount, key) or self._start(mount, key, opening(span))
         answered = there.head.done()
-        rider = there.fill.board(0, sys.maxsize)
+        wanted = range(sys.maxsize) if span is None else numbers(span)
+        rider = there.fill.board(wanted.start, wanted.stop)
         try:
             head = await asyncio.shield(there.head)
             if isinstance(head, GatewayError):

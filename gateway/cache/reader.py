@@ -22,7 +22,7 @@ from gateway.store.values import Place
 WINDOW_MAX = 64
 """Blocks that are looked up and fetched ahead of the one that is sent; the first window is one fill."""
 TRIES_MAX = 5
-"""How often one block is looked for before the reader gives up: each time it was dropped before it could be read."""
+"""How often one block is fetched before the reader gives up: each time it was dropped before it could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,9 @@ class Reader:
         wanted = numbers(span)
         self._ensured = self._position = wanted.start
         self._stop = wanted.stop
+        for fill, rider in self._riders.items():
+            rider.stop = wanted.stop
+            fill.move(rider, wanted.start)
         try:
             for number in wanted:
                 if len(wanted) > 1:
@@ -105,7 +108,8 @@ class Reader:
             fill.leave(rider)
 
     async def _block(self, number: int, start: int, stop: int) -> AsyncIterator[memoryview]:
-        for _ in range(TRIES_MAX):
+        tries = 0
+        while tries < TRIES_MAX:
             data = await self._stored(number, start, stop)
             if data is None and self._at.flights.find(self.content, number) is None:
                 data = await self._drafted(number, start, stop)
@@ -113,8 +117,11 @@ class Reader:
                 self._at.metrics.cache_block_reads_store.inc()
                 yield data
                 return
-            fill = self._at.flights.find(self.content, number) or self._fetch(range(number, number + 1))
-            self._board(fill, number)
+            fill = self._at.flights.find(self.content, number)
+            if fill is None:
+                tries += 1
+                fill = self._fetch(self._run_from(number))
+            self._board(fill)
             arrival = await fill.arrival(number)
             if arrival is None:
                 continue
@@ -183,10 +190,22 @@ class Reader:
         if self._ensured > self._position:
             self._window = min(2 * self._window, WINDOW_MAX)
         self._ensured = wanted.stop
+        self._look_up(wanted)
+        for run in runs(wanted, self._is_missing):
+            self._board(self._fetch(run))
+
+    def _look_up(self, wanted: range) -> None:
         places = self._at.store.places(self.content, wanted.start, len(wanted))
         self._found |= {found: place for found, place in zip(wanted, places, strict=True) if place is not None}
-        for run in runs(wanted, self._is_missing):
-            self._board(self._fetch(run), run.start)
+
+    def _run_from(self, number: int) -> range:
+        """The block, and what is missing behind it of the blocks that were looked ahead at: they have been lost."""
+        behind = range(number + 1, max(number + 1, min(self._ensured, number + FILL_BLOCKS_MAX)))
+        if not behind:
+            return range(number, number + 1)
+        self._look_up(behind)
+        run = next(runs(behind, self._is_missing), range(0))
+        return range(number, run.stop if run.start == number + 1 else number + 1)
 
     def _is_missing(self, number: int) -> bool:
         """Whether nobody has the block or brings it; boards the fill that does."""
@@ -194,7 +213,7 @@ class Reader:
             return False
         fill = self._at.flights.find(self.content, number)
         if fill is not None:
-            self._board(fill, number)
+            self._board(fill)
             return False
         return not self._is_drafted(number)
 
@@ -224,10 +243,10 @@ class Reader:
         self.used_backend = True
         return self._at.flights.start(self._mount, self._key, self.content, self._info.version, run, ahead=False)
 
-    def _board(self, fill: Fill, number: int) -> None:
+    def _board(self, fill: Fill) -> None:
         rider = self._riders.get(fill)
         if rider is None:
-            self._riders[fill] = fill.board(number, self._stop)
+            self._riders[fill] = fill.board(self._position, self._stop)
         else:
             rider.stop = self._stop
 

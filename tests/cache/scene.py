@@ -82,6 +82,13 @@ class Scene:
         finally:
             await view.close()
 
+    @asynccontextmanager
+    async def opened_while(self, event: asyncio.Event, want: Want) -> AsyncIterator[View]:
+        """As `opened`; sets the event as soon as the view waits."""
+        asyncio.get_running_loop().call_later(1, event.set)
+        async with self.opened(want) as view:
+            yield view
+
     async def put(self, data: bytes, key: Key = KEY, spec: WriteSpec = PLAIN) -> Info:
         return await self.cache.write(self.mount, key, Sent(data), spec)
 
