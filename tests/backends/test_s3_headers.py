@@ -1,7 +1,10 @@
 """Headers, documents and places of S3 stores: what is written is read, and what is foreign stays as it is."""
 
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -25,6 +28,8 @@ from gateway.model import Algorithm, Checksum, ChecksumType, ContentHeaders, ETa
 
 LATIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60)
 LOOKALIKE = st.from_regex(r"=\?(UTF-8|utf-8|ISO-8859-1|x)\?[BbQq]\?[A-Za-z0-9=_+/]{0,8}\?=", fullmatch=True)
+ESCAPED = {"\r": "&#13;"}
+"""A carriage return that stands in a document as it is is read as a line feed (XML 1.0, section 2.11)."""
 HEAD = {"etag": '"tag"', "last-modified": "Wed, 21 Oct 2026 07:28:00 GMT"}
 
 
@@ -104,11 +109,14 @@ def test_every_key_is_listed_as_it_was_sent(key: str) -> None:
     assert documents.decoded(encoded) == key.encode()
 
 
+@example(keys=["Object", "Delete>", "a\r\nb"])
 @given(keys=st.lists(st.text(st.characters(codec="utf-8")), max_size=4))
 def test_names_that_xml_carries_arrive_in_documents(keys: list[str]) -> None:
     sendable = [key for key in keys if documents.is_xml_text(key)]
-    rows = documents.deletion(sendable).replace(b"Delete", b"DeleteResult").replace(b"Object>", b"Error>")
-    found = [record["Key"] for record in documents.delete_errors_of(rows)]
+    sent = ElementTree.fromstring(documents.deletion(sendable))
+    assert [row.findtext("{*}Key") for row in sent.iterfind("{*}Object")] == sendable
+    rows = "".join(f"<Error><Key>{escape(key, ESCAPED)}</Key></Error>" for key in sendable)
+    found = [record["Key"] for record in documents.delete_errors_of(f"<DeleteResult>{rows}</DeleteResult>".encode())]
     assert found == sendable
 
 

@@ -41,6 +41,12 @@ class Listings:
             raise Unsupported("The store behind this bucket cannot begin a listing after a key.")
         return await self._page_after(query)
 
+    async def names(self, prefix: bytes, limit: int) -> list[bytes]:
+        """The first names behind a prefix, from the root of the bucket and as the store tells them, our own too."""
+        query = self._asked(ListQuery(prefix=prefix, limit=limit))
+        answer = await self._wire.fetch(Ask("GET", self._wire.place.list_path, query, patience=Patience.LIST))
+        return [entry.key for entry in documents.listing_of(answer.body, 0).entries]
+
     async def _page_after(self, query: ListQuery) -> ListPage:
         """Puts in the common prefix that lies around the cut: stores leave it out though keys after the cut make it."""
         cut = query.start_after
