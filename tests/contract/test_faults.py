@@ -95,7 +95,7 @@ def each(scenario: Callable[[Sick], Awaitable[None]], moto: Server, **changes: s
     """Runs a scenario; `changes` as in `sick`."""
 
     async def whole() -> None:
-        async with sick(moto, **changes) as scene:
+        async with sick(moto, None, **changes) as scene:
             await scenario(scene)
 
     asyncio.run(whole())
