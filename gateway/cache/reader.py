@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.cache.ahead import Marks
 from gateway.cache.blocks import FILL_BLOCKS_MAX, block_span, numbers, runs
-from gateway.cache.drafts import DraftMap
+from gateway.cache.drafts import Cut, DraftMap
 from gateway.cache.fills import Fill, Rider
 from gateway.cache.flights import Flights
 from gateway.cache.infos import Infos, Seen
@@ -130,6 +130,7 @@ class Reader:
                 continue
             self.used_backend = True
             self._at.metrics.cache_block_reads_backend.inc()
+            self._at.prefetched.read(self.content.vh, number)
             async for view in arrival.views(start, stop):
                 yield view
                 start += len(view)
@@ -151,17 +152,13 @@ class Reader:
 
     async def _drafted(self, number: int, start: int, stop: int) -> memoryview | None:
         """The block, put together from drafts and kept under its own name; None if they do not hold all of it."""
-        span = block_span(number, self._info.size)
-        now_s = self._at.clock.monotonic_s()
-        cuts = self._at.drafts.cuts(self._mount.bucket, self._key, self._info.version, span, now_s)
-        if cuts is None:
+        pieces = self._draft_pieces(number)
+        if pieces is None:
             return None
         store = self._at.store
         block = bytearray()
-        for cut in cuts:
-            draft = store.draft(self._mount.bucket, self._key, cut.op)
-            place = store.places(draft, cut.number, 1)[0]
-            data = None if place is None else await store.read(place, cut.start, cut.stop)
+        for place, cut in pieces:
+            data = await store.read(place, cut.start, cut.stop)
             if data is None:
                 return None
             block += data
@@ -178,9 +175,23 @@ class Reader:
         return arrival is not None and await arrival.is_settled()
 
     def _is_drafted(self, number: int) -> bool:
+        return self._draft_pieces(number) is not None
+
+    def _draft_pieces(self, number: int) -> list[tuple[Place, Cut]] | None:
+        """The pieces of drafts that make up the block, and what of each; None if one is not here (any more)."""
         span = block_span(number, self._info.size)
         now_s = self._at.clock.monotonic_s()
-        return self._at.drafts.cuts(self._mount.bucket, self._key, self._info.version, span, now_s) is not None
+        cuts = self._at.drafts.cuts(self._mount.bucket, self._key, self._info.version, span, now_s)
+        if cuts is None:
+            return None
+        store = self._at.store
+        pieces: list[tuple[Place, Cut]] = []
+        for cut in cuts:
+            place = store.places(store.draft(self._mount.bucket, self._key, cut.op), cut.number, 1)[0]
+            if place is None:
+                return None
+            pieces.append((place, cut))
+        return pieces
 
     def _look_ahead(self, number: int) -> None:
         """Has what is missing of the blocks to come fetched, and boards what is on its way."""
