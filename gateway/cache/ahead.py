@@ -62,28 +62,27 @@ class Marks:
         self._versions: Recent[Name, list[_Mark]] = Recent(VERSIONS_MAX)
         self._mounts: Recent[Bucket, _Waste] = Recent(MOUNTS_MAX)
 
-    def advise(self, name: Name, span: Span, size: int, *, whole: bool) -> Span | None:
+    def advise(self, name: Name, span: Span, size: int) -> Span | None:
         """What to fill ahead now that `span` of an object of `size` bytes is read; None: nothing.
 
-        `whole`: the client asked for all of the object, and `span` is what of it comes next; that it
-        goes on needs no confirmation. The answer is whole blocks behind those of `span`, and
+        `span` is a range that a client asked for. The answer is whole blocks behind those of `span`, and
         behind what was advised for the same stretch before.
         """
         read, blocks = numbers(span), numbers(Span(0, size)).stop
         if not read or blocks == 1:
             return None
         is_careful = self._waste(name[0]).is_high
-        opens = span.start == 0 and (whole or (span.size >= OPENING_MIN and not is_careful))
+        opens = span.start == 0 and span.size >= OPENING_MIN and not is_careful
         marks = self._marks(name)
         mark = None if opens else _leading_to(marks, read)
         if mark is None and not opens and any(known.holds(read) for known in marks):
             return None
-        goes_on = opens or whole or mark is not None
+        goes_on = opens or mark is not None
         mark = mark or _Mark(read.start, read.stop)
         _move(marks, mark, read.stop, blocks)
         if not goes_on:
             return None
-        if opens and not whole and size <= REST_SIZE_MAX:
+        if opens and size <= REST_SIZE_MAX:
             ahead = _fill_rest(mark, blocks)
         else:
             ahead = _fill_window(mark, blocks, is_careful=is_careful)

@@ -233,7 +233,7 @@ class Reader:
         if self.content.whole or not self._mount.policy.reads_ahead or whole:
             return
         bucket, version, size = self._mount.bucket, self._info.version, self._info.size
-        advice = self._at.marks.advise((bucket, self._key, version), span, size, whole=False)
+        advice = self._at.marks.advise((bucket, self._key, version), span, size)
         if advice is None:
             return
         wanted = numbers(advice)

@@ -22,8 +22,8 @@ def serial(size: int, step: int, start: int = 0) -> list[Span]:
     return [Span(at, min(size, at + step)) for at in range(start, size, step)]
 
 
-def advised(marks: Marks, spans: list[Span], size: int, *, whole: bool = False) -> list[Span | None]:
-    return [marks.advise(NAME, span, size, whole=whole) for span in spans]
+def advised(marks: Marks, spans: list[Span], size: int) -> list[Span | None]:
+    return [marks.advise(NAME, span, size) for span in spans]
 
 
 def in_mib(answers: list[Span | None]) -> list[tuple[int, int] | None]:
@@ -64,23 +64,11 @@ def test_ranges_from_the_middle_are_filled_ahead_from_the_second_on() -> None:
     assert waits(spans, answers) == 2
 
 
-@pytest.mark.parametrize("size", [64 * MIB, HUGE])
-def test_a_whole_read_is_filled_ahead_by_a_window_from_its_first_piece_on(size: int) -> None:
-    spans = serial(size, 2 * MIB)
-    answers = advised(Marks(), spans, size, whole=True)
-    assert in_mib(answers[:3]) == [(2, 10), None, (10, 22)]
-    assert waits(spans, answers) == 1
-    furthest = 0
-    for span, answer in zip(spans, answers, strict=True):
-        furthest = max(furthest, answer.stop if answer else 0)
-        assert furthest <= span.stop + WINDOW_MAX
-
-
 def test_a_reader_of_the_next_epoch_is_filled_ahead_again() -> None:
     marks = Marks()
     for _ in range(2):
         assert in_mib(advised(marks, serial(64 * MIB, RANGE), 64 * MIB)) == [(8, 64)] + [None] * 7
-        first = advised(marks, serial(512 * MIB, 2 * MIB)[:2], 512 * MIB, whole=True)
+        first = advised(marks, serial(512 * MIB, 2 * MIB)[:2], 512 * MIB)
         assert in_mib(first) == [(2, 10), None]
 
 
@@ -114,7 +102,6 @@ def test_a_short_range_from_0_is_not_taken_for_the_first_of_many() -> None:
 @pytest.mark.parametrize("size", [0, 1, BLOCK_SIZE])
 def test_an_object_of_one_block_has_nothing_ahead(size: int) -> None:
     assert advised(Marks(), [Span(0, size)], size) == [None]
-    assert advised(Marks(), [Span(0, size)], size, whole=True) == [None]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (1, 0, 3, 2), (2, 0, 3, 1)])
@@ -130,11 +117,11 @@ def test_parallel_ranges_of_one_reader_are_soon_one_stretch_though_some_overtake
 
 def test_workers_in_step_share_one_stretch() -> None:
     marks = Marks()
-    alone = [marks.advise(NAME, span, HUGE, whole=False) for span in serial(HUGE, RANGE)[:40]]
+    alone = [marks.advise(NAME, span, HUGE) for span in serial(HUGE, RANGE)[:40]]
     marks, together = Marks(), []
     for span in serial(HUGE, RANGE)[:40]:
-        first = marks.advise(NAME, span, HUGE, whole=False)
-        later = [marks.advise(NAME, span, HUGE, whole=False) for _ in range(7)]
+        first = marks.advise(NAME, span, HUGE)
+        later = [marks.advise(NAME, span, HUGE) for _ in range(7)]
         together.append(first)
         assert span.start == 0 or later == [None] * 7
     assert together == alone
@@ -144,25 +131,25 @@ def test_more_stretches_than_marks_forget_the_one_that_moved_longest_ago() -> No
     marks = Marks()
     starts = [(1 + 100 * number) * MIB for number in range(MARKS_MAX + 1)]
     for start in starts:
-        assert marks.advise(NAME, Span(start, start + MIB), HUGE, whole=False) is None
-    assert marks.advise(NAME, Span(starts[1] + MIB, starts[1] + 2 * MIB), HUGE, whole=False) is not None
-    assert marks.advise(NAME, Span(starts[0] + MIB, starts[0] + 2 * MIB), HUGE, whole=False) is None
+        assert marks.advise(NAME, Span(start, start + MIB), HUGE) is None
+    assert marks.advise(NAME, Span(starts[1] + MIB, starts[1] + 2 * MIB), HUGE) is not None
+    assert marks.advise(NAME, Span(starts[0] + MIB, starts[0] + 2 * MIB), HUGE) is None
 
 
 def test_versions_beyond_the_limit_put_out_the_one_read_longest_ago() -> None:
     marks = Marks()
     names: list[Name] = [(BUCKET, Key(b"%d" % number), Version(b"v")) for number in range(VERSIONS_MAX + 1)]
     for name in names:
-        marks.advise(name, Span(5 * MIB, 6 * MIB), HUGE, whole=False)
-    assert marks.advise(names[-1], Span(6 * MIB, 7 * MIB), HUGE, whole=False) is not None
-    assert marks.advise(names[0], Span(6 * MIB, 7 * MIB), HUGE, whole=False) is None
+        marks.advise(name, Span(5 * MIB, 6 * MIB), HUGE)
+    assert marks.advise(names[-1], Span(6 * MIB, 7 * MIB), HUGE) is not None
+    assert marks.advise(names[0], Span(6 * MIB, 7 * MIB), HUGE) is None
 
 
 def test_versions_do_not_carry_each_other_on() -> None:
     marks = Marks()
     other: Name = (BUCKET, NAME[1], Version(b"w"))
-    assert marks.advise(NAME, Span(5 * MIB, 6 * MIB), HUGE, whole=False) is None
-    assert marks.advise(other, Span(6 * MIB, 7 * MIB), HUGE, whole=False) is None
+    assert marks.advise(NAME, Span(5 * MIB, 6 * MIB), HUGE) is None
+    assert marks.advise(other, Span(6 * MIB, 7 * MIB), HUGE) is None
 
 
 def waste(marks: Marks, share: float, total: int = 8 * WASTE_SPAN) -> None:
@@ -174,10 +161,10 @@ def waste(marks: Marks, share: float, total: int = 8 * WASTE_SPAN) -> None:
 
 def first_and_window(marks: Marks) -> list[tuple[int, int] | None]:
     """What the first range of a 64 MiB object, and the second span of a stretch, cause."""
-    opening = marks.advise((BUCKET, Key(b"opened"), Version(b"v")), Span(0, RANGE), 64 * MIB, whole=False)
+    opening = marks.advise((BUCKET, Key(b"opened"), Version(b"v")), Span(0, RANGE), 64 * MIB)
     name: Name = (BUCKET, Key(b"middle"), Version(b"%d" % random.getrandbits(64)))
-    marks.advise(name, Span(RANGE, 2 * RANGE), HUGE, whole=False)
-    return in_mib([opening, marks.advise(name, Span(2 * RANGE, 3 * RANGE), HUGE, whole=False)])
+    marks.advise(name, Span(RANGE, 2 * RANGE), HUGE)
+    return in_mib([opening, marks.advise(name, Span(2 * RANGE, 3 * RANGE), HUGE)])
 
 
 USUAL = [(8, 64), (24, 32)]
@@ -215,7 +202,6 @@ def test_the_waste_of_one_mount_is_not_that_of_another() -> None:
 class Read:
     start: int
     length: int
-    whole: bool
 
 
 READS = st.lists(
@@ -223,7 +209,6 @@ READS = st.lists(
         Read,
         st.integers(0, 40 * MIB) | st.integers(0, 40).map(lambda n: n * MIB),
         st.integers(1, 9 * MIB),
-        st.booleans(),
     ),
     max_size=30,
 )
@@ -240,7 +225,7 @@ def test_what_is_advised_is_whole_blocks_behind_the_span_inside_the_object_and_w
         start = min(read.start, size - 1)
         span = Span(start, min(size, start + read.length))
         for _ in range(1 + repeats):
-            answer = marks.advise(NAME, span, size, whole=read.whole)
+            answer = marks.advise(NAME, span, size)
             if answer is None:
                 continue
             assert answer.start % BLOCK_SIZE == 0
@@ -250,8 +235,8 @@ def test_what_is_advised_is_whole_blocks_behind_the_span_inside_the_object_and_w
                 assert answer.stop < span.stop + WINDOW_MAX // 2 + BLOCK_SIZE
 
 
-@given(step=st.integers(1, 3 * WINDOW_MIN), start=st.integers(0, 100 * MIB), whole=st.booleans())
-def test_one_stretch_is_never_advised_the_same_block_twice(step: int, start: int, whole: bool) -> None:
+@given(step=st.integers(1, 3 * WINDOW_MIN), start=st.integers(0, 100 * MIB))
+def test_one_stretch_is_never_advised_the_same_block_twice(step: int, start: int) -> None:
     spans = [Span(start + at * step, start + (at + 1) * step) for at in range(60)]
-    answers = [answer for answer in advised(Marks(), spans, HUGE, whole=whole) if answer is not None]
+    answers = [answer for answer in advised(Marks(), spans, HUGE) if answer is not None]
     assert all(answer.stop <= following.start for answer, following in pairwise(answers))
