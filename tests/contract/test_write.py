@@ -296,7 +296,9 @@ async def test_tags_change_without_a_new_version(store: Store) -> None:
         assert await backend.tags(Key(b"object")) == (("a", "1"),)
         await backend.set_tags(Key(b"object"), (("b", "2"), ("ü", "ж")))
         assert await backend.tags(Key(b"object")) == (("b", "2"), ("ü", "ж"))
-        assert await backend.stat(Key(b"object")) == info
+        tagged = await backend.stat(Key(b"object"))
+        # Some stores take a change of tags for a modification, which shows in the time.
+        assert (tagged.version, tagged.etag, tagged.size) == (info.version, info.etag, info.size)
         await backend.set_tags(Key(b"object"), ())
         assert await backend.tags(Key(b"object")) == ()
         await put(backend, b"object", b"content", WriteSpec(tags=(("c", "3"),)))
