@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.model import ContentHeaders, ETag, Info
 from gateway.store import extras
 from gateway.store.extras import NO_HEADERS, EntryDamaged, Extra, usual_version
-from gateway.store.segments import KIND_MAIN, Sums
+from gateway.store.segments import Kind, Sums
 
 EXTRA_SIZE_MAX = 8 * 1024
 """Bytes of what does not fit into the fixed fields of an info; one with more is not kept."""
@@ -84,6 +84,7 @@ class SegmentEntry:
     first_seq: int
     created_s: int
     log_position: int
+    kind: Kind = Kind.MAIN
     suspect: bool = False
 
 
@@ -204,7 +205,7 @@ def pack_segment(entry: SegmentEntry) -> bytes:
     sums = entry.sums
     return _SEGMENT.pack(
         entry.state,
-        KIND_MAIN,
+        entry.kind,
         0,
         int(entry.suspect),
         sums.records,
@@ -218,17 +219,18 @@ def pack_segment(entry: SegmentEntry) -> bytes:
 
 def unpack_segment(value: bytes) -> SegmentEntry:
     """Raises `EntryDamaged`."""
-    if len(value) != _SEGMENT.size or value[0] not in _STATES:
+    if len(value) != _SEGMENT.size or value[0] not in _STATES or value[1] not in _KINDS:
         raise EntryDamaged("segment")
-    state, _, _, flags, records, data_bytes, first_seq, last_seq, created_s, log_position = _SEGMENT.unpack(value)
+    state, kind, _, flags, records, data_bytes, first_seq, last_seq, created_s, log_position = _SEGMENT.unpack(value)
     sums = Sums(records, data_bytes, last_seq)
-    return SegmentEntry(State(state), sums, first_seq, created_s, log_position, bool(flags & 1))
+    return SegmentEntry(State(state), sums, first_seq, created_s, log_position, Kind(kind), bool(flags & 1))
 
 
 _INFO_SIZE = _PLACE.size + _INFO.size
 _NO_PLACE = bytes(_PLACE.size)
 _LOCATION = struct.Struct("<II")
 _STATES = frozenset(State)
+_KINDS = frozenset(Kind)
 _U32_MAX = 0xFFFFFFFF
 
 

@@ -6,15 +6,13 @@ from dataclasses import replace
 
 from gateway.model import Info, Known
 from gateway.store import entries, records, segments
-from gateway.store.disk import Buffer
 from gateway.store.entries import InfoEntry, InfoUnfit, Spot
 from gateway.store.extras import EntryDamaged
 from gateway.store.health import Health
 from gateway.store.index import Index, Item
-from gateway.store.pending import OpenSegment, Outcome, Pending, Written
+from gateway.store.pending import OpenSegment, Outcome, Pending, Wish, Written
 from gateway.store.site import Site
 from gateway.store.table import Segments
-from gateway.store.values import Content
 from gateway.store.writer import Writer
 
 REFRESH_SLICE = 32
@@ -34,19 +32,18 @@ class Keeping:
         self.kept_bytes = 0
         self.refused = 0
 
-    async def keep(
-        self, writer: Writer | None, content: Content, number: int, data: Buffer, known: Known | None
-    ) -> bool:
-        """As `BlockStore.keep`; without a writer the block is refused."""
+    async def keep(self, writer: Writer, wish: Wish) -> bool:
+        """As `BlockStore.keep`."""
+        content, number, known = wish.content, wish.number, wish.known
         key = entries.info_key(content.oh) if content.whole else entries.block_key(content.vh, number)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        pending = Pending(content, number, data, known, key, outcome)
+        pending = Pending(content, number, wish.data, known, key, outcome)
         if known is not None:
             if known.validated_s:
                 self._supersede(content.oh, content.vh)
             self._pending.setdefault(content.oh, []).append(pending)
         try:
-            if writer is not None and self._admits(writer, len(data)):
+            if not wish.too_large and self._admits(writer, len(wish.data)):
                 writer.submit(pending)
                 result = await outcome
             else:

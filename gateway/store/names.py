@@ -40,9 +40,22 @@ def stripe_hash(secret: bytes, vh: bytes, number: int) -> bytes:
     return blake2b(vh + stripe, digest_size=NAME_SIZE, key=secret).digest()
 
 
+def key_hash(index_key: bytes) -> int:
+    """64 bits that stand for a block in whatever remembers many of them: from the key of its index entry."""
+    first = int.from_bytes(index_key[1:9], "little")
+    if len(index_key) == 1 + NAME_SIZE:
+        return first
+    number = int.from_bytes(index_key[13:17], "big")
+    return (first ^ (number + 1) * _GOLDEN) & _U64_MAX
+
+
 def slot_of(name: bytes) -> int:
     """The slot of a hash."""
     return name[0] << 6 | name[1] >> 2
+
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_U64_MAX = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gateway.store.disk import Buffer
 from gateway.store.entries import Spot
 from gateway.store.records import Layout, Record
 from gateway.store.table import VERIFIED, Segment
-from gateway.store.values import Content
+from gateway.store.values import Content, Terms
 
 
 class Outcome(Enum):
@@ -21,6 +21,18 @@ class Outcome(Enum):
     DROPPED = "dropped"
     """Its object was forgotten or given another version meanwhile, or its caller left."""
     REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wish:
+    """A block that is to be kept, as `BlockStore.keep` was asked. `too_large`: its object is one that is not kept."""
+
+    content: Content
+    number: int
+    data: Buffer
+    known: Known | None
+    terms: Terms
+    too_large: bool
 
 
 @dataclass(slots=True, eq=False)

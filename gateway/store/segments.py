@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from enum import IntEnum
 
 from crc32c import crc32c
 
@@ -10,7 +11,6 @@ TRAILER_SIZE = 64
 ROW_SIZE = 32
 RECORDS_MAX = 65_535
 """Of one segment: a place counts them in 16 bits."""
-KIND_MAIN = 2
 
 _HEADER = struct.Struct("<8sIHBB16sQQQI")
 _TRAILER = struct.Struct("<8sIIIIQQ16s8x")
@@ -18,6 +18,16 @@ _ROW = struct.Struct("<IIH17sH3x")
 _MAGIC = b"FBSEG\0\1\0"
 _END_MAGIC = b"FBEND1\0\0"
 _FORMAT = 1
+
+
+class Kind(IntEnum):
+    """The log a segment belongs to."""
+
+    SMALL = 1
+    """What came lately, and was not read yet."""
+    MAIN = 2
+    """What was read again."""
+    PINNED = 3
 
 
 class SegmentDamaged(Exception):
@@ -49,10 +59,10 @@ def is_full(offset: int, record_size: int, records: int, segment_size: int) -> b
     return end > segment_size or records == RECORDS_MAX
 
 
-def header(shard: bytes, segment: int, created_us: int, first_seq: int, size: int) -> bytes:
-    """The first bytes of a segment file."""
+def header(shard: bytes, segment: int, created_us: int, first_seq: int, size: int, kind: Kind) -> bytes:
+    """The first bytes of a segment file; it begins as one of `kind`, the index knows what it is by now."""
     body = bytearray(HEADER_SIZE)
-    _HEADER.pack_into(body, 0, _MAGIC, 0, _FORMAT, KIND_MAIN, 0, shard, segment, created_us, first_seq, size)
+    _HEADER.pack_into(body, 0, _MAGIC, 0, _FORMAT, kind, 0, shard, segment, created_us, first_seq, size)
     struct.pack_into("<I", body, 8, crc32c(memoryview(body)[12:]))
     return bytes(body)
 

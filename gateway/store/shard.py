@@ -5,14 +5,13 @@ import errno
 import logging
 from concurrent.futures import Executor, ThreadPoolExecutor
 
-from gateway.model import Known
 from gateway.store import entries, slices
-from gateway.store.disk import Buffer
 from gateway.store.entries import Spot
 from gateway.store.extras import EntryDamaged
 from gateway.store.health import Health
 from gateway.store.index import Index
 from gateway.store.keeping import Keeping
+from gateway.store.pending import Wish
 from gateway.store.records import RecordDamaged
 from gateway.store.site import Site
 from gateway.store.table import Segment, Segments
@@ -47,9 +46,9 @@ class Shard:
         self.damaged = 0
         self.at_rest = True
 
-    async def keep(self, content: Content, number: int, data: Buffer, known: Known | None, *, too_large: bool) -> bool:
-        """As `BlockStore.keep`. `too_large`: the object is one of those that are not kept."""
-        return await self.keeping.keep(None if too_large else self.writer, content, number, data, known)
+    async def keep(self, wish: Wish) -> bool:
+        """As `BlockStore.keep`."""
+        return await self.keeping.keep(self.writer, wish)
 
     def distrust(self) -> None:
         """As `BlockStore.distrust`."""

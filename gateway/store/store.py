@@ -13,9 +13,10 @@ from gateway.store import disks, entries, names
 from gateway.store.disk import SYSTEM_FILES, Buffer, Files
 from gateway.store.identity import Super
 from gateway.store.opening import Means
+from gateway.store.pending import Wish
 from gateway.store.shard import Shard
 from gateway.store.site import REAL_GEOMETRY, Geometry
-from gateway.store.values import Content, Place, Usage
+from gateway.store.values import NORMAL_TERMS, Content, Place, Terms, Usage
 
 LOOKUP_SLICE = 64
 """Blocks looked up in one stretch of the event loop."""
@@ -112,7 +113,9 @@ class BlockStore:
         """The bytes [start, stop) of a block, verified; None if it is damaged or gone, which is a miss from now on."""
         return await self.shards[place.shard].read(place, start, stop)
 
-    async def keep(self, content: Content, number: int, data: Buffer, known: Known | None = None) -> bool:
+    async def keep(
+        self, content: Content, number: int, data: Buffer, known: Known | None = None, terms: Terms = NORMAL_TERMS
+    ) -> bool:
         """Keeps a block; returns when it can be found, or False when it is refused. An empty object has none.
 
         `data` must not change before. A whole object needs `known`, which becomes visible with the block, and
@@ -123,7 +126,8 @@ class BlockStore:
         assert content.whole == (known is not None), "a whole object goes with its info, a piece without"
         assert data, "an empty object is installed"
         shard = self._shard_of(content, number)
-        return await shard.keep(content, number, data, known, too_large=content.size > self._object_size_max)
+        too_large = content.size > self._object_size_max
+        return await shard.keep(Wish(content, number, data, known, terms, too_large=too_large))
 
     async def install(self, bucket: Bucket, key: Key, known: Known) -> None:
         """Keeps an info; when it returns nobody can see an older one. An equal version keeps its place."""

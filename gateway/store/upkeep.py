@@ -17,7 +17,7 @@ from gateway.store.entries import SegmentEntry, State
 from gateway.store.health import Health
 from gateway.store.index import Index
 from gateway.store.pending import OpenSegment
-from gateway.store.segments import Row, Sums
+from gateway.store.segments import Kind, Row, Sums
 from gateway.store.site import Site
 from gateway.store.table import Segment, Segments
 
@@ -114,9 +114,10 @@ class Upkeep:
 
     async def _made(self, number: int, first_seq: int) -> OpenSegment:
         site, now_s = self._site, self._site.now_s()
-        head = segments.header(site.uuid, number, int(site.clock.now_s() * 1e6), first_seq, site.segment_size)
+        created_us, kind = int(site.clock.now_s() * 1e6), Kind.MAIN
+        head = segments.header(site.uuid, number, created_us, first_seq, site.segment_size, kind)
         fd = await self._in_thread(site.files.create, site.path_of(number), site.segment_size, head)
-        entry = SegmentEntry(State.OPEN, Sums(0, 0, 0), first_seq, now_s, log_position=number)
+        entry = SegmentEntry(State.OPEN, Sums(0, 0, 0), first_seq, now_s, log_position=number, kind=kind)
         segment = Segment(number, site.path_of(number), entry)
         self._table.add(segment)
         self._table.opened(segment, fd)

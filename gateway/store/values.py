@@ -1,8 +1,36 @@
 """What the block store trades in: the names of blocks, the places they lie in, and how full it is."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from gateway.model import BLOCK_SIZE, Bucket, Key
+
+
+class Admission(Enum):
+    """Which blocks are let in once the store is full."""
+
+    AUTO = "auto"
+    """All, or hardly any, whichever has been the better of late."""
+    CHURN = "churn"
+    """All."""
+    HOLD = "hold"
+    """Hardly any: what is there stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a block is kept.
+
+    `life_s` is how long at most, 0 for as long as there is room. `pinned_until_s`: it is no victim of eviction
+    until then (unix seconds, 0 for good); None: not pinned.
+    """
+
+    admission: Admission = Admission.AUTO
+    life_s: int = 0
+    pinned_until_s: int | None = None
+
+
+NORMAL_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ def test_a_damaged_footer_is_noticed(rows: list[Row], bit: int, noise: bytes) ->
 
 @given(segment=st.integers(1, 2**32), bit=st.integers(0, HEADER_SIZE * 8 - 1))
 def test_the_head_of_a_segment_names_it(segment: int, bit: int) -> None:
-    head = bytearray(segments.header(SHARD, segment, 1, 2, SEGMENT_SIZE))
+    head = bytearray(segments.header(SHARD, segment, 1, 2, SEGMENT_SIZE, segments.Kind.SMALL))
     segments.check_header(bytes(head), SHARD, segment, SEGMENT_SIZE)
     for shard, number, size in (
         (bytes(16), segment, SEGMENT_SIZE),
