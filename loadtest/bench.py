@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtest import cached, footprint, kills, streams
+from loadtest import cached, footprint, hits, kills, streams
 from loadtest.cached import Row
 from loadtest.contestants import forebay, rclone
 from loadtest.finding import Finding
@@ -66,7 +66,17 @@ def cache(directory: Path, options: argparse.Namespace) -> list[Finding]:
     return found
 
 
-PARTS = {"transfers": transfers, "cache": cache}
+def hit(directory: Path, options: argparse.Namespace) -> list[Finding]:
+    """Hits of a node beside nginx, and for orientation beside S3 servers."""
+    rows = hits.measure(directory / "hits", options.rounds, options.case)
+    shutil.rmtree(directory / "hits")
+    print_hits(rows)
+    found = [row.finding() for row in rows]
+    print_findings(found)
+    return found
+
+
+PARTS = {"hits": hit, "transfers": transfers, "cache": cache}
 
 
 def print_findings(found: Sequence[Finding]) -> None:
@@ -103,6 +113,16 @@ def print_reads(title: str, rows: Sequence[Row]) -> None:
     print(flush=True)
 
 
+def print_hits(rows: Sequence[hits.Row]) -> None:
+    """What one hit costs each server."""
+    servers = list(rows[0].cpu_us)
+    print(f"\n{'CPU us a request':18} {'at a time':>9} {''.join(f'{name:>20}' for name in servers)}")
+    for row in rows:
+        costs = "".join(f"{row.median_us(name):11.1f} {row.ratio(name):7.2f}x" for name in servers)
+        print(f"{row.case.name:18} {row.connections:9} {costs}")
+    print(flush=True)
+
+
 def print_streams(stream: Streams) -> None:
     """Cold streams beside direct ones."""
     print(f"\n{f'cold {streams.SIZE} from {streams.RATE}':40} {'through':>10} {'direct':>10} {'ratio':>7}")
@@ -123,6 +143,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--directory", help="where to work, on the disk to measure; default: the system's")
     parser.add_argument("--gib", type=int, default=5, help="size of the large object (default 5)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the comparison (default 3)")
+    parser.add_argument("--case", choices=[case.label for case in hits.CASES], default="", help="one kind of hit")
     parser.add_argument("--only", choices=sorted(PARTS), default="", help="one part of the benchmark")
     return parser.parse_args()
 

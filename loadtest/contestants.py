@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from loadtest.client import BUCKET, Channel, Server
 from tests.cache_system.scene import Scene, configuration
 from tests.fakes.stub import Stub
+from tests.real import servers
 from tests.real.node import Node
 from tests.real.ports import free_ports
 from tests.real.wire import Signer
@@ -31,9 +33,9 @@ def forebay(directory: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def rclone(directory: Path) -> Iterator[Server]:
-    """`rclone serve s3`, checking signatures, with its defaults; its bucket lies in `directory`/demo."""
-    (directory / BUCKET).mkdir(parents=True)
+def rclone(directory: Path, bucket: str = BUCKET) -> Iterator[Server]:
+    """`rclone serve s3`, checking signatures, with its defaults; its bucket lies in `directory`/BUCKET."""
+    (directory / bucket).mkdir(parents=True)
     (port,) = free_ports(1)
     signer = Signer("RCLONEKEY", "rclone-secret-of-forty-characters-000000")
     program = Path(sys.executable).with_name("rclone")
@@ -41,13 +43,45 @@ def rclone(directory: Path) -> Iterator[Server]:
     command += ["--auth-key", f"{signer.access_key},{signer.secret_key}", str(directory)]
     with (directory.with_name("rclone.log")).open("wb") as log, on_a_core_of_its_own():
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "RCLONE_CONFIG": ""})
-    server = Server("rclone", port, process.pid, signer)
+    server = Server("rclone", port, process.pid, signer, bucket)
     try:
         _await_listening(server)
         yield server
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def nginx(directory: Path, bucket: str) -> Iterator[Server]:
+    """nginx with one worker over the files in `directory`/root; it asks for no signature."""
+    with on_a_core_of_its_own(), servers.running("nginx-static", directory) as running:
+        yield Server("nginx", port_of(running), pid_of(directory), None, bucket)
+
+
+@contextmanager
+def seaweedfs(directory: Path, bucket: str) -> Iterator[Server]:
+    """SeaweedFS with all its parts in one process, checking signatures; its bucket is empty."""
+    with on_a_core_of_its_own(), servers.running("seaweedfs", directory) as running:
+        signer = Signer(running.values["ACCESS_KEY"], running.values["SECRET_KEY"])
+        server = Server("SeaweedFS", port_of(running), pid_of(directory), signer, bucket)
+        channel = Channel(server)
+        channel.send(server.put_head("", 0))
+        channel.finish()
+        channel.close()
+        yield server
+
+
+def port_of(running: servers.Server) -> int:
+    """Where it listens."""
+    port = urlsplit(running.endpoint).port
+    assert port is not None
+    return port
+
+
+def pid_of(directory: Path) -> int:
+    """The process that a script of tests/servers recorded."""
+    return int((directory / "server.pid").read_text().split()[0])
 
 
 @contextmanager

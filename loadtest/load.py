@@ -1,5 +1,7 @@
 """Requests sent over a few connections, and what they cost the server."""
 
+import ctypes
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,10 +34,11 @@ class Cost:
 
 
 class Meter:
-    """Wall time and the server's CPU time from its making on."""
+    """Wall time and the CPU time of the server's processes, those that `pid` started included, from its making on."""
 
     def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
+        processes = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+        self._clocks = [_cpu_clock(each) for each in processes]
         self._cpu_started = self._cpu_seconds()
         self._started = time.monotonic()
 
@@ -45,12 +48,18 @@ class Meter:
         return Cost(requests, size, seconds, self._cpu_seconds() - self._cpu_started)
 
     def _cpu_seconds(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        return sum(time.clock_gettime(clock) for clock in self._clocks)
 
 
-def waves(server: Server, requests: Sequence[bytes], answer_size: int, connections: int = CONNECTIONS) -> Cost:
-    """A request on each connection, then an answer from each, and so on. Every answer has `answer_size` bytes."""
+def waves(
+    server: Server,
+    requests: Sequence[bytes],
+    answer_size: int,
+    connections: int = CONNECTIONS,
+    *,
+    has_body: bool = True,
+) -> Cost:
+    """A request on each connection, then an answer from each, and so on. Every answer tells `answer_size` bytes."""
     with _channels(server, connections) as channels:
         meter = Meter(server.pid)
         for start in range(0, len(requests), connections):
@@ -58,7 +67,7 @@ def waves(server: Server, requests: Sequence[bytes], answer_size: int, connectio
             for channel, request in zip(channels, wave, strict=False):
                 channel.send(request)
             for channel, _ in zip(channels, wave, strict=False):
-                expect(channel.finish(), answer_size)
+                expect(channel.finish(has_body=has_body), answer_size)
         return meter.cost(len(requests), len(requests) * answer_size)
 
 
@@ -81,6 +90,15 @@ def expect(size: int, expected: int) -> None:
     """Raises `LoadFailed` if an answer has another size."""
     if size != expected:
         raise LoadFailed(f"{size} bytes instead of {expected}")
+
+
+def _cpu_clock(pid: int) -> int:
+    """The clock that counts the CPU time of a process with all its threads in nanoseconds, not in ticks of 10 ms."""
+    clock = ctypes.c_int()
+    failure = ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock))
+    if failure:
+        raise OSError(failure, os.strerror(failure))
+    return clock.value
 
 
 @contextmanager
