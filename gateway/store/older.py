@@ -19,7 +19,7 @@ class Older:
         self._shard = shard
         self._directories = [path for path in home.iterdir() if is_shard(path) and path.name != own]
         self._left_bytes = sum(map(allocated_bytes, self._directories))
-        shard.upkeep.removing(self._left_bytes)
+        shard.upkeep.space.removing(self._left_bytes)
 
     @asynccontextmanager
     async def being_removed(self) -> AsyncIterator[None]:
@@ -39,7 +39,7 @@ class Older:
             for path in await asyncio.to_thread(_files, directory):
                 # One by one, so that a stop need not wait for all of them.
                 self._left_bytes -= await asyncio.to_thread(_unlink, path, files)
-                self._shard.upkeep.removing(self._left_bytes)
+                self._shard.upkeep.space.removing(self._left_bytes)
             await asyncio.to_thread(files.remove_tree, directory)
 
 

@@ -87,7 +87,7 @@ async def recover(shard: Shard, share_bytes: int) -> None:
     await shard.upkeep.measure(share_bytes)
     for segment in shard.table.all():
         if segment.entry.state is State.EVICTING:
-            await shard.upkeep.evict(segment)
+            await shard.eviction.evict(segment)
     await shard.upkeep.make_room()
 
 
@@ -112,7 +112,7 @@ def _find(shard: Shard) -> None:
         shard.table.add(segment)
         if segment.entry.state is State.SEALED:
             shard.upkeep.found(segment)
-    shard.upkeep.next_id = shard.upkeep.reserved_id = plan.next_id
+    shard.making.next_id = shard.making.reserved_id = plan.next_id
     shard.writer.last_seq = max((entry.sums.last_seq for entry in entries_of.values()), default=0)
 
 

@@ -7,14 +7,17 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 from gateway.store import entries, slices
 from gateway.store.entries import Spot
+from gateway.store.eviction import Eviction
 from gateway.store.extras import EntryDamaged
 from gateway.store.health import Health
 from gateway.store.index import Index
 from gateway.store.keeping import Keeping
+from gateway.store.making import Making
 from gateway.store.pending import Wish
 from gateway.store.records import RecordDamaged
 from gateway.store.site import Site
 from gateway.store.table import Segment, Segments
+from gateway.store.tending import Tending
 from gateway.store.upkeep import Upkeep
 from gateway.store.values import Content, Place
 from gateway.store.writer import Writer
@@ -40,9 +43,12 @@ class Shard:
         self._tending = ThreadPoolExecutor(1, thread_name_prefix="store-tend")
         self.table = Segments(site.files, site.geometry.open_files_max)
         health = Health(site.directory)
-        self.upkeep = Upkeep(site, index, self.table, health, self._tending)
+        tending = Tending(site, self.table, self._tending)
+        self.eviction = Eviction(site, index, self.table, health, tending)
+        self.making = Making(site, index, self.table, health, tending)
+        self.upkeep = Upkeep(site, index, self.table, health, tending, self.eviction)
         self.keeping = Keeping(site, index, self.table, health)
-        self.writer = Writer(site, self._writing, self.upkeep, health, self.keeping.found)
+        self.writer = Writer(site, self._writing, self.making, self.upkeep, health, self.keeping.found)
         self.damaged = 0
         self.at_rest = True
 
@@ -145,7 +151,7 @@ class Shard:
             async with asyncio.timeout(STOP_S):
                 await self.writer.drain()
                 await self.upkeep.settled()
-                await self.upkeep.measure(self.upkeep.room().share_bytes)
+                await self.upkeep.measure(self.upkeep.space.room().share_bytes)
                 loop = asyncio.get_running_loop()
                 self.at_rest = await loop.run_in_executor(self._tending, self.index.sync)
         except TimeoutError:

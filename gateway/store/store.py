@@ -157,7 +157,7 @@ class BlockStore:
 
     def usage(self) -> Usage:
         """How full it is."""
-        rooms = [shard.upkeep.room() for shard in self.shards]
+        rooms = [shard.upkeep.space.room() for shard in self.shards]
         return Usage(
             capacity_bytes=self._capacity_bytes,
             used_bytes=sum(room.used_bytes for room in rooms),
@@ -165,7 +165,7 @@ class BlockStore:
             index_bytes=sum(room.index_bytes for room in rooms),
             segments=sum(room.segments for room in rooms),
             kept_bytes_total=sum(shard.keeping.kept_bytes for shard in self.shards),
-            evicted_bytes_total=sum(shard.upkeep.evicted_bytes for shard in self.shards),
+            evicted_bytes_total=sum(shard.eviction.evicted_bytes for shard in self.shards),
             refused_total=sum(shard.keeping.refused for shard in self.shards),
             damaged_total=sum(shard.damaged for shard in self.shards),
         )

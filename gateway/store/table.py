@@ -4,8 +4,10 @@ import asyncio
 from collections import OrderedDict
 from pathlib import Path
 
+from gateway.store import entries
 from gateway.store.disk import Files
 from gateway.store.entries import SegmentEntry, State
+from gateway.store.index import Index
 
 VERIFIED = 0x80
 """The bit of a mark that says: checked or written by this process since it started."""
@@ -28,6 +30,11 @@ class Segment:
         self.unlinked = False
         self.live_bytes = entry.sums.data_bytes
         self.marks = bytearray(entry.sums.records)
+
+    def enter(self, entry: SegmentEntry, index: Index) -> bool:
+        """Gives it another entry, and tells the index; False if that does not take it now."""
+        self.entry = entry
+        return index.write([(entries.segment_key(self.id), entries.pack_segment(entry))])
 
 
 class Segments:

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from gateway.store import records, segments
 from gateway.store.disk import Buffer
 from gateway.store.health import Health
+from gateway.store.making import Making
 from gateway.store.pending import OpenSegment, Outcome, Pending, Written
 from gateway.store.records import Flag, Record
 from gateway.store.site import Site
@@ -30,12 +31,14 @@ class Writer:
         self,
         site: Site,
         thread: Executor,
+        making: Making,
         upkeep: Upkeep,
         health: Health,
         found: Callable[[OpenSegment, Sequence[Written]], None],
     ) -> None:
         self._site = site
         self._thread = thread
+        self._making = making
         self._upkeep = upkeep
         self._health = health
         self._found = found
@@ -144,7 +147,7 @@ class Writer:
         self._retire()
         if not self._waiting:
             return
-        self._open = await self._upkeep.next_segment(self.last_seq + 1)
+        self._open = await self._making.next_segment(self._upkeep.space, self.last_seq + 1)
         if self._open is None:
             self._refuse_waiting()
 

@@ -50,7 +50,7 @@ async def test_a_segment_that_is_evicted_before_a_reader_has_opened_it_is_not_da
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(small.store.read(place, 0, SIZE))
             await asyncio.sleep(0)
-            await shard.upkeep.evict(segment)
+            await shard.eviction.evict(segment)
             evicted.set()
         assert reading.result() is None
         assert small.store.usage().damaged_total == 0

@@ -1,0 +1,88 @@
+"""New segments for a shard, under ids that no start ever gives out again."""
+
+import errno
+import logging
+
+from gateway.store import entries, segments
+from gateway.store.entries import SegmentEntry, State
+from gateway.store.health import Health
+from gateway.store.index import Index
+from gateway.store.pending import OpenSegment
+from gateway.store.segments import Kind, Sums
+from gateway.store.site import Site
+from gateway.store.space import Space
+from gateway.store.table import Segment, Segments
+from gateway.store.tending import Tending
+
+FULL_RETRY_S = 30.0
+"""How long a full file system is left alone before it is asked again."""
+IDS_RESERVED = 64
+
+log = logging.getLogger(__name__)
+
+
+class Making:
+    """Belongs to the event loop."""
+
+    def __init__(self, site: Site, index: Index, table: Segments, health: Health, tending: Tending) -> None:
+        self._site = site
+        self._index = index
+        self._table = table
+        self._health = health
+        self._tending = tending
+        self._full_until_s = 0.0
+        self.next_id = 1
+        self.reserved_id = 1
+        """Ids below it are reserved: no later start gives them out again."""
+
+    async def next_segment(self, space: Space, first_seq: int) -> OpenSegment | None:
+        """A new segment to write to; None if there is no room and will not be any soon, or the disk fails."""
+        now_s = self._site.clock.monotonic_s()
+        if now_s < self._full_until_s or not await space.holds(lambda: space.room().missing_bytes <= 0):
+            return None
+        try:
+            return await self._make(space, first_seq)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                self._health.write_failed(error, now_s)
+                return None
+        # Somebody else has filled the file system: what one of our segments takes may be enough for another.
+        space.owed = 1
+        try:
+            return await self._make(space, first_seq) if await space.holds(lambda: not space.owed) else None
+        except OSError as error:
+            self._full_until_s = now_s + FULL_RETRY_S
+            log.warning("the file system is full", extra={"path": self._site.directory, "error": str(error)})
+            return None
+
+    async def _make(self, space: Space, first_seq: int) -> OpenSegment | None:
+        number = await self._new_id()
+        if number is None:
+            return None
+        space.being_made += 1
+        try:
+            return await self._made(number, first_seq)
+        finally:
+            space.being_made -= 1
+            space.wanted.set()
+
+    async def _made(self, number: int, first_seq: int) -> OpenSegment:
+        site, now_s = self._site, self._site.now_s()
+        created_us, kind = int(site.clock.now_s() * 1e6), Kind.MAIN
+        head = segments.header(site.uuid, number, created_us, first_seq, site.segment_size, kind)
+        fd = await self._tending.call(site.files.create, site.path_of(number), site.segment_size, head)
+        entry = SegmentEntry(State.OPEN, Sums(0, 0, 0), first_seq, now_s, log_position=number, kind=kind)
+        segment = Segment(number, site.path_of(number), entry)
+        self._table.add(segment)
+        self._table.opened(segment, fd)
+        return OpenSegment(segment)
+
+    async def _new_id(self) -> int | None:
+        if self.next_id >= self.reserved_id:
+            reserved = self.next_id + IDS_RESERVED
+            item = (entries.NEXT_SEGMENT_KEY, entries.pack_counter(reserved))
+            if not self._index.write([item]) or not await self._tending.call(self._index.sync):
+                return None
+            self.reserved_id = reserved
+        self.next_id += 1
+        return self.next_id - 1
