@@ -16,9 +16,12 @@ HITS = 0x03
 
 
 class Segment:
-    """One segment file. `marks` has a byte per record, `readers` are threads that read it right now."""
+    """One segment file. `marks` has a byte per record, `readers` are threads that read it right now.
 
-    __slots__ = ("doomed", "entry", "fd", "id", "live_bytes", "marks", "path", "readers", "unlinked")
+    Of its `live_bytes`, `pinned_bytes` are pinned.
+    """
+
+    __slots__ = ("doomed", "entry", "fd", "id", "live_bytes", "marks", "path", "pinned_bytes", "readers", "unlinked")
 
     def __init__(self, number: int, path: Path, entry: SegmentEntry) -> None:
         self.id = number
@@ -29,6 +32,7 @@ class Segment:
         self.doomed = False
         self.unlinked = False
         self.live_bytes = entry.sums.data_bytes
+        self.pinned_bytes = 0
         self.marks = bytearray(entry.sums.records)
 
     def enter(self, entry: SegmentEntry, index: Index) -> bool:
