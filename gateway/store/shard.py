@@ -5,6 +5,7 @@ import errno
 import logging
 from concurrent.futures import Executor, ThreadPoolExecutor
 
+from gateway.model import Bucket, Key, Known
 from gateway.store import entries, slices
 from gateway.store.entries import Spot
 from gateway.store.eviction import Eviction
@@ -15,11 +16,12 @@ from gateway.store.keeping import Keeping
 from gateway.store.making import Making
 from gateway.store.pending import Wish
 from gateway.store.records import RecordDamaged
+from gateway.store.resident import Slice, slice_now
 from gateway.store.site import Site
 from gateway.store.table import Segment, Segments
 from gateway.store.tending import Tending
 from gateway.store.upkeep import Upkeep
-from gateway.store.values import Content, Place
+from gateway.store.values import Content, Held, Place
 from gateway.store.writer import Writer
 
 STOP_S = 4.0
@@ -61,6 +63,16 @@ class Shard:
         if not self.index.distrust():
             self.site.trust_nothing_at_next_start()
 
+    def held(self, bucket: Bucket, key: Key, oh: bytes) -> Held | None:
+        """As `BlockStore.held`."""
+        value = self.index.object_value(oh)
+        entry = self.index.entry(value) if value is not None else None
+        if entry is None:
+            return None
+        content = Content(bucket, key, oh, entry.vh, entry.info.size)
+        place = None if entry.spot is None else self._place(content, 0, entry.spot)
+        return Held(Known(entry.info, entry.validated_s, entry.complete), content, place)
+
     def whole(self, content: Content) -> Place | None:
         """The place of the only block of a whole object."""
         value = self.index.object_value(content.oh)
@@ -97,6 +109,11 @@ class Shard:
         """As `BlockStore.read_now`."""
         segment = self.table.get(place.segment)
         return slices.read_now(segment, place, start, stop) if segment is not None else None
+
+    def slice_now(self, place: Place, start: int, stop: int, copy_max: int) -> Slice | None:
+        """As `BlockStore.slice_now`."""
+        segment = self.table.get(place.segment)
+        return None if segment is None else slice_now(self.table, segment, place, start, stop, copy_max)
 
     async def read(self, place: Place, start: int, stop: int) -> memoryview | None:
         """As `BlockStore.read`."""

@@ -14,9 +14,10 @@ from gateway.store.disk import SYSTEM_FILES, Buffer, Files
 from gateway.store.identity import Super
 from gateway.store.opening import Means
 from gateway.store.pending import Wish
+from gateway.store.resident import COPY_MAX, Slice
 from gateway.store.shard import Shard
 from gateway.store.site import REAL_GEOMETRY, Geometry
-from gateway.store.values import NORMAL_TERMS, Content, Place, Terms, Usage
+from gateway.store.values import NORMAL_TERMS, Content, Held, Place, Terms, Usage
 
 LOOKUP_SLICE = 64
 """Blocks looked up in one stretch of the event loop."""
@@ -83,6 +84,11 @@ class BlockStore:
         oh = names.object_hash(self._secret, bucket, key)
         return self._home_of(oh).index.known(oh)
 
+    def held(self, bucket: Bucket, key: Key) -> Held | None:
+        """As `known`, and where the block of a whole object lies, in one look."""
+        oh = names.object_hash(self._secret, bucket, key)
+        return self._home_of(oh).held(bucket, key, oh)
+
     def places(self, content: Content, first: int, count: int) -> list[Place | None]:
         """Where the blocks `first` to `first + count` lie; None for what is not here."""
         if content.whole:
@@ -108,6 +114,13 @@ class BlockStore:
         None says nothing about the block: `read` it. Counts as a hit.
         """
         return self.shards[place.shard].read_now(place, start, stop)
+
+    def slice_now(self, place: Place, start: int, stop: int, copy_max: int = COPY_MAX) -> Slice | None:
+        """The bytes [start, stop) of a block to be sent from its file, if `read_now` could read them; to be released.
+
+        Up to `copy_max` bytes are read into memory at once. Does not count as a hit until its `count` is called.
+        """
+        return self.shards[place.shard].slice_now(place, start, stop, copy_max)
 
     async def read(self, place: Place, start: int, stop: int) -> memoryview | None:
         """The bytes [start, stop) of a block, verified; None if it is damaged or gone, which is a miss from now on."""
