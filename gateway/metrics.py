@@ -11,6 +11,7 @@ from prometheus_client import (
 )
 
 from gateway import __version__
+from gateway.tallies import Counters, Histograms
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of what `Metrics.render` returns."""
@@ -28,25 +29,27 @@ class Metrics:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._registry = registry
-        self.s3_requests = Counter(
+        self.s3_requests = Counters(
             "forebay_s3_requests_total",
             "S3 requests answered, by operation, HTTP status and x-cache word (none where there is no such word).",
             ["operation", "status", "cache"],
-            registry=registry,
+            registry,
         )
-        self.s3_request_seconds = Histogram(
+        self.s3_request_seconds = Histograms(
             "forebay_s3_request_seconds",
             "Seconds from a request's head to the end of its answer.",
             ["operation", "cache"],
-            buckets=_SECONDS,
-            registry=registry,
+            _SECONDS,
+            registry,
         )
-        self.s3_bytes = Counter(
+        s3_bytes = Counters(
             "forebay_s3_bytes_total",
             "Bytes of bodies on the S3 port; direction is sent or received.",
             ["direction"],
-            registry=registry,
+            registry,
         )
+        self.s3_bytes_sent = s3_bytes.row("sent")
+        self.s3_bytes_received = s3_bytes.row("received")
         self.s3_requests_in_progress = Gauge(
             "forebay_s3_requests_in_progress",
             "S3 requests whose answer has not ended.",
@@ -82,14 +85,14 @@ class Metrics:
         GCCollector(registry=registry)
 
     def _declare_cache(self, registry: CollectorRegistry) -> None:
-        block_reads = Counter(
+        block_reads = Counters(
             "forebay_cache_block_reads_total",
             "Blocks read for clients, by source: store (this node's disks) or backend.",
             ["source"],
-            registry=registry,
+            registry,
         )
-        self.cache_block_reads_store = block_reads.labels(source="store")
-        self.cache_block_reads_backend = block_reads.labels(source="backend")
+        self.cache_block_reads_store = block_reads.row("store")
+        self.cache_block_reads_backend = block_reads.row("backend")
         self.cache_bytes = Gauge(
             "forebay_cache_bytes",
             "Bytes of blocks that can be found in the store, by pool.",

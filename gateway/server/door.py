@@ -187,11 +187,11 @@ class Door:
     def _record(self, exchange: Exchange, request: _Request) -> None:
         head = exchange.head
         seconds = self._clock.monotonic_s() - request.started_s
-        labels = {"operation": request.operation, "cache": request.cache or "none"}
-        self.metrics.s3_requests.labels(status=str(request.status), **labels).inc()
-        self.metrics.s3_request_seconds.labels(**labels).observe(seconds)
-        self.metrics.s3_bytes.labels(direction="sent").inc(request.sent_bytes)
-        self.metrics.s3_bytes.labels(direction="received").inc(exchange.received_bytes)
+        cache = request.cache or "none"
+        self.metrics.s3_requests.row(request.operation, str(request.status), cache).inc()
+        self.metrics.s3_request_seconds.row(request.operation, cache).observe(seconds)
+        self.metrics.s3_bytes_sent.inc(request.sent_bytes)
+        self.metrics.s3_bytes_received.inc(exchange.received_bytes)
         slow = 0 < self._slow_s <= seconds
         if slow or log.isEnabledFor(logging.DEBUG):
             log.log(

@@ -10,7 +10,7 @@ COPY_MAX = 16 * 1024
 """So much is read by the probe itself: a second call to send it from the file would cost more."""
 PROBE_EVERY = 256 * 1024
 """Of a longer stretch the first byte, the last and one in so many are looked at."""
-_NO_WAITING = getattr(os, "RWF_NOWAIT", None)
+_NO_WAITING: int | None = getattr(os, "RWF_NOWAIT", None)
 
 
 class Slice:
@@ -59,7 +59,7 @@ def slice_now(table: Segments, segment: Segment, place: Place, start: int, stop:
         if found.size <= copy_max:
             found.data = bytearray(found.size)
             return found if os.preadv(fd, [found.data], found.offset, _NO_WAITING) == found.size else None
-        if not _is_resident(fd, found.offset, found.size):
+        if not _is_resident(fd, found.offset, found.size, _NO_WAITING):
             return None
     except OSError:
         return None  # not in the page cache, or an error that the ordinary way will meet and tell
@@ -67,10 +67,10 @@ def slice_now(table: Segments, segment: Segment, place: Place, start: int, stop:
     return found
 
 
-def _is_resident(fd: int, offset: int, size: int) -> bool:
+def _is_resident(fd: int, offset: int, size: int, flags: int) -> bool:
     """Raises `BlockingIOError` as well if it is not."""
     byte = [bytearray(1)]
     for at in range(0, size, PROBE_EVERY):
-        if os.preadv(fd, byte, offset + at, _NO_WAITING) != 1:
+        if os.preadv(fd, byte, offset + at, flags) != 1:
             return False
-    return os.preadv(fd, byte, offset + size - 1, _NO_WAITING) == 1
+    return os.preadv(fd, byte, offset + size - 1, flags) == 1

@@ -6,8 +6,11 @@ from pathlib import Path
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway.metrics import Metrics
+from gateway.tallies import Counters, Histograms
 from tests.tidy.schema import Key, tables
 from tests.tidy.sources import ROOT
+
+_Metric = MetricWrapperBase | Counters | Histograms
 
 BEGIN = "<!-- written by `make docs` from here -->"
 END = "<!-- to here -->"
@@ -58,15 +61,17 @@ def _default(key: Key) -> str:
     return f"`{key.default}`" if key.default is not None else "-"
 
 
-def _declared(metrics: Metrics) -> list[MetricWrapperBase]:
+def _declared(metrics: Metrics) -> list[_Metric]:
     # The library tells what a registry holds, and the labels of a metric, in private attributes only.
-    return [metric for metric in metrics._registry._collector_to_names if isinstance(metric, MetricWrapperBase)]
+    return [metric for metric in metrics._registry._collector_to_names if isinstance(metric, _Metric)]
 
 
-def _name(metric: MetricWrapperBase, kind: str) -> str:
-    total = "_total" if kind == "counter" else ""
-    labels = ",".join(metric._labelnames)
-    return f"{metric._name}{total}{{{labels}}}" if labels else f"{metric._name}{total}"
+def _name(metric: _Metric, kind: str) -> str:
+    if isinstance(metric, MetricWrapperBase):
+        name, labels = metric._name + ("_total" if kind == "counter" else ""), ",".join(metric._labelnames)
+    else:
+        name, labels = metric.name, ",".join(metric.labels)
+    return f"{name}{{{labels}}}" if labels else name
 
 
 if __name__ == "__main__":
