@@ -10,7 +10,7 @@ from pathlib import Path
 from loadtest import cached, footprint, hits, kills, streams
 from loadtest.cached import Row
 from loadtest.contestants import forebay, rclone
-from loadtest.finding import Finding
+from loadtest.finding import Finding, print_findings
 from loadtest.kills import Kill
 from loadtest.streams import Streams
 from loadtest.throughput import Comparison, compare
@@ -77,15 +77,6 @@ def hit(directory: Path, options: argparse.Namespace) -> list[Finding]:
 
 
 PARTS = {"hits": hit, "transfers": transfers, "cache": cache}
-
-
-def print_findings(found: Sequence[Finding]) -> None:
-    """The figures that have limits."""
-    print(f"\n{'':62} {'measured':>12} {'at most':>12}")
-    for finding in found:
-        value, limit = f"{finding.value:.2f} {finding.unit}", f"{finding.limit:.4g} {finding.unit}"
-        print(f"{finding.name:62} {value:>12} {limit:>12}  {'ok' if finding.is_within else 'TOO MUCH'}")
-    print(flush=True)
 
 
 def print_comparisons(compared: Sequence[Comparison], rounds: int) -> None:
