@@ -13,6 +13,7 @@ from gateway.s3.keyring import KeyRing, SecretOf
 from gateway.s3.modes import CHUNK_SIGNING, UNSIGNED, parse_mode
 from gateway.s3.presigned import is_v2, is_v4
 from gateway.s3.proof import ANONYMOUS, Mechanism, Proof
+from gateway.s3.usual import UsualReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Verifier:
     def __init__(self, rules: AuthRules, secret_of: SecretOf) -> None:
         self.rules = rules
         self._ring = KeyRing(secret_of)
+        self.usual_reads = UsualReads(self._ring, rules.domain)
 
     def authenticate(self, head: Head, target: Target, now_s: float) -> Proof:
         """What the request proves about its sender; a request without any signature is anonymous.

@@ -56,14 +56,14 @@ class KeyRing:
     """
 
     def __init__(self, secret_of: SecretOf, *, size_max: int = SIGNING_KEYS_MAX) -> None:
-        self._secret_of = secret_of
+        self.secret_of = secret_of
         self._size_max = size_max
         # Keyed by the secret itself: a secret that changes under the same id finds nothing old.
         self._proven: dict[tuple[str, bytes, bytes], bytes] = {}
 
     def secret(self, key_id: str) -> str:
         """The secret of this id. Raises `KeyIdUnknown`."""
-        secret = self._secret_of(key_id)
+        secret = self.secret_of(key_id)
         if secret is None:
             raise KeyIdUnknown(AWSAccessKeyId=key_id)
         return secret

@@ -59,7 +59,7 @@ class Claim:
 
 def verify_header(request: Signable, ring: KeyRing, now_s: float) -> Proof:
     """The proof of a request signed in its Authorization header."""
-    claim = _header_claim(request.fields[b"authorization"])
+    claim = header_claim(request.fields[b"authorization"])
     stamp = _header_stamp(request.fields)
     requested_s = seconds_of(stamp)
     if requested_s is None:
@@ -182,7 +182,8 @@ def _text(raw: bytes) -> str:
 # The Authorization header.
 
 
-def _header_claim(authorization: bytes) -> Claim:
+def header_claim(authorization: bytes) -> Claim:
+    """What an Authorization field says. Raises `AuthorizationMalformed`."""
     scheme, _, rest = authorization.partition(b" ")
     assert scheme == ALGORITHM
     parts: dict[bytes, bytes] = {}
