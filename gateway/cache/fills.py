@@ -15,7 +15,7 @@ from gateway.errors import BackendUnavailable, GatewayError, InternalError, Slow
 from gateway.model import BLOCK_SIZE, MIB, Algorithm, ChecksumType, Info, Key, Known, Span, Version
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
-from gateway.store.values import Content
+from gateway.store.values import Content, Outcome
 
 STREAM_MEMORY = MIB // 2
 """What a stream from a backend may hold before we take it: twice its read buffer."""
@@ -343,13 +343,13 @@ class Fill:
                 waiter.set_result(None)
 
 
-async def kept_or_refused(keeping: Awaitable[bool]) -> bool:
+async def kept_or_refused(keeping: Awaitable[Outcome]) -> Outcome:
     """What the store says; a mistake of its own costs the block, not the node that shares its tasks."""
     try:
         return await keeping
     except Exception:
         log.exception("a block could not be kept")
-        return False
+        return Outcome.UNWRITTEN
 
 
 def _crc32c_of(info: Info) -> int | None:

@@ -10,9 +10,10 @@ from gateway.store.entries import InfoEntry, InfoUnfit, Spot
 from gateway.store.extras import EntryDamaged
 from gateway.store.health import Health
 from gateway.store.index import Index, Item
-from gateway.store.pending import OpenSegment, Outcome, Pending, Wish, Written
+from gateway.store.pending import OpenSegment, Pending, Wish, Written
 from gateway.store.site import Site
 from gateway.store.table import Segments
+from gateway.store.values import Outcome
 from gateway.store.writer import Writer
 
 REFRESH_SLICE = 32
@@ -32,7 +33,7 @@ class Keeping:
         self.kept_bytes = 0
         self.refused = 0
 
-    async def keep(self, writer: Writer, wish: Wish) -> bool:
+    async def keep(self, writer: Writer, wish: Wish) -> Outcome:
         """As `BlockStore.keep`."""
         content, number, known = wish.content, wish.number, wish.known
         key = entries.info_key(content.oh) if content.whole else entries.block_key(content.vh, number)
@@ -43,12 +44,11 @@ class Keeping:
                 self._supersede(content.oh, content.vh)
             self._pending.setdefault(content.oh, []).append(pending)
         try:
-            if not wish.too_large and self._admits(writer, len(wish.data)):
+            result = self._refusal(writer, wish)
+            if result is None:
                 writer.submit(pending)
                 result = await outcome
-            else:
-                result = Outcome.REFUSED
-            if result is Outcome.REFUSED:
+            if result.is_refusal:
                 self.refused += 1
                 if pending.known is not None and pending.known.validated_s and not pending.superseded:
                     await self._install(content.oh, content.vh, pending.known)
@@ -56,15 +56,17 @@ class Keeping:
             outcome.cancel()
             if known is not None:
                 self._ended(pending)
-        return result is Outcome.KEPT
+        return result
 
-    def _admits(self, writer: Writer, size: int) -> bool:
+    def _refusal(self, writer: Writer, wish: Wish) -> Outcome | None:
+        """Why the block is not even tried."""
+        size = len(wish.data)
         fits = size + records.HEADER_SIZE_MAX + records.PAGE_SIZE + segments.HEADER_SIZE <= self._site.segment_size
-        return (
-            fits
-            and writer.pending_bytes + size <= self.pending_bytes_max
-            and self._health.admits(self._site.clock.monotonic_s())
-        )
+        if wish.too_large or not fits:
+            return Outcome.TOO_LARGE
+        if not self._health.admits(self._site.clock.monotonic_s()):
+            return Outcome.UNWRITTEN
+        return Outcome.NO_ROOM if writer.pending_bytes + size > self.pending_bytes_max else None
 
     def _ended(self, pending: Pending) -> None:
         others = self._pending[pending.content.oh]

@@ -21,7 +21,7 @@ from gateway.store.site import Site
 from gateway.store.table import Segment, Segments
 from gateway.store.tending import Tending
 from gateway.store.upkeep import Upkeep
-from gateway.store.values import Content, Held, Place
+from gateway.store.values import Content, Held, Outcome, Place
 from gateway.store.writer import Writer
 
 STOP_S = 4.0
@@ -54,7 +54,7 @@ class Shard:
         self.damaged = 0
         self.at_rest = True
 
-    async def keep(self, wish: Wish) -> bool:
+    async def keep(self, wish: Wish) -> Outcome:
         """As `BlockStore.keep`."""
         return await self.keeping.keep(self.writer, wish)
 

@@ -17,7 +17,7 @@ from gateway.store.pending import Wish
 from gateway.store.resident import COPY_MAX, Slice
 from gateway.store.shard import Shard
 from gateway.store.site import REAL_GEOMETRY, Geometry
-from gateway.store.values import NORMAL_TERMS, Content, Held, Place, Terms, Usage
+from gateway.store.values import NORMAL_TERMS, Content, Held, Outcome, Place, Terms, Usage
 
 LOOKUP_SLICE = 64
 """Blocks looked up in one stretch of the event loop."""
@@ -128,8 +128,8 @@ class BlockStore:
 
     async def keep(
         self, content: Content, number: int, data: Buffer, known: Known | None = None, terms: Terms = NORMAL_TERMS
-    ) -> bool:
-        """Keeps a block; returns when it can be found, or False when it is refused. An empty object has none.
+    ) -> Outcome:
+        """Keeps a block; returns when it can be found, or why it was refused. An empty object has none.
 
         `data` must not change before. A whole object needs `known`, which becomes visible with the block, and
         without a place where the block is refused. A whole block whose object was forgotten, or given another

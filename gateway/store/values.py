@@ -34,6 +34,25 @@ class Terms:
 NORMAL_TERMS = Terms()
 
 
+class Outcome(Enum):
+    """What became of a block that was to be kept; true if it can be found. The value of a refusal says why."""
+
+    KEPT = "kept"
+    DROPPED = "dropped"
+    """Its object was forgotten or given another version meanwhile, or its caller left."""
+    NOT_ADMITTED = "not admitted: what is here is read more often"
+    TOO_LARGE = "too large to be kept"
+    NO_ROOM = "no room to keep it"
+    UNWRITTEN = "not written: the disk fails, or does not keep up"
+
+    def __bool__(self) -> bool:
+        return self is Outcome.KEPT
+
+    @property
+    def is_refusal(self) -> bool:
+        return self not in (Outcome.KEPT, Outcome.DROPPED)
+
+
 class Content(NamedTuple):
     """One content of one object, or a draft of one, as the store names it; made by `BlockStore.content` and `draft`.
 

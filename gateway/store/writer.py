@@ -10,10 +10,11 @@ from gateway.store import records, segments
 from gateway.store.disk import Buffer
 from gateway.store.health import Health
 from gateway.store.making import Making
-from gateway.store.pending import OpenSegment, Outcome, Pending, Written
+from gateway.store.pending import OpenSegment, Pending, Written
 from gateway.store.records import Flag, Record
 from gateway.store.site import Site
 from gateway.store.upkeep import Upkeep
+from gateway.store.values import Outcome
 
 DRAFT_LIFE_S = 24 * 3600
 _TIME_MAX_S = 0xFFFFFFFF
@@ -91,7 +92,7 @@ class Writer:
         finally:
             # Those that the index did not take; and nobody waits for ever, whatever went wrong.
             for written in batch:
-                self._end(written.pending, Outcome.REFUSED)
+                self._end(written.pending, Outcome.UNWRITTEN)
 
     async def _written(self, opened: OpenSegment, batch: Sequence[Written]) -> None:
         loop = asyncio.get_running_loop()
@@ -158,7 +159,7 @@ class Writer:
 
     def _refuse_waiting(self) -> None:
         while self._waiting:
-            self._end(self._waiting.popleft(), Outcome.REFUSED)
+            self._end(self._waiting.popleft(), Outcome.NO_ROOM)
 
     def _end(self, pending: Pending, outcome: Outcome) -> None:
         self.pending_bytes -= len(pending.data)

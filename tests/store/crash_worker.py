@@ -33,7 +33,7 @@ async def keep(store: BlockStore, key: str) -> bool:
     """Keeps version 1 of an object."""
     info = info_of(key, 1, size_of(key))
     content = store.content(BUCKET, Key(key.encode()), info.version, info.size)
-    return await store.keep(content, 0, body(key, 1, 0, info.size), Known(info, VALIDATED_S))
+    return bool(await store.keep(content, 0, body(key, 1, 0, info.size), Known(info, VALIDATED_S)))
 
 
 async def write(store: BlockStore, prefix: str) -> None:

@@ -46,7 +46,7 @@ class StoreMachine(RuleBasedStateMachine):
     async def keep_whole(self, key: str, known: Known, version: int) -> bool:
         size = known.info.size
         content = self.small.content(key, version, size)
-        return await self.small.store.keep(content, 0, body(key, version, 0, size), known)
+        return bool(await self.small.store.keep(content, 0, body(key, version, 0, size), known))
 
     @rule(key=KEYS, size=SIZES)
     def keep(self, key: str, size: int) -> None:

@@ -15,7 +15,7 @@ SIZE = 10_000
 async def keep_untrusted(small: Small, version: int) -> bool:
     """Keeps a block as a fill does that goes by what was known before."""
     known = replace(small.known("k", version, SIZE), validated_s=0, complete=False)
-    return await small.store.keep(small.content("k", version, SIZE), 0, body("k", version, 0, SIZE), known)
+    return bool(await small.store.keep(small.content("k", version, SIZE), 0, body("k", version, 0, SIZE), known))
 
 
 @asynchronous
