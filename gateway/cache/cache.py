@@ -13,12 +13,14 @@ from gateway.cache.explain import Explanation, explain
 from gateway.cache.fills import Means
 from gateway.cache.flights import Flights
 from gateway.cache.freshness import Demand, Trust, age_s
+from gateway.cache.hits import Hits
 from gateway.cache.infos import Infos, Seen
 from gateway.cache.misses import MissReason
 from gateway.cache.openings import Boarding, Openings
 from gateway.cache.peers import NoPeers, Peers
 from gateway.cache.prefetched import Prefetched
 from gateway.cache.reader import Places, Reader
+from gateway.cache.staleness import Staleness
 from gateway.cache.views import CachedView, View, Want, direct_view, word_of
 from gateway.cache.words import Source
 from gateway.cache.writes import Writes
@@ -53,7 +55,6 @@ class Cache:
         self.memory = memory
         self._peers: Peers = NoPeers()
         self._clock = clock
-        self._metrics = metrics
         self._infos = Infos(store, clock, tasks)
         self._flights = Flights(Means(store, memory, tasks))
         self._openings = Openings(store, self._infos, self._flights, clock, tasks)
@@ -61,7 +62,8 @@ class Cache:
         marks = Marks()
         self._places = Places(store, self._flights, self._drafts, self._infos, marks, Prefetched(marks), clock, metrics)
         self._writes = Writes(store, self._infos, self._drafts, memory, clock, tasks)
-        self._stalest_s: dict[str, int] = {}
+        self._staleness = Staleness(metrics)
+        self.hits = Hits(self._places, self._staleness)
 
     # Reads.
 
@@ -170,7 +172,5 @@ class Cache:
 
     def _age_s(self, mount: Mount, seen: Seen) -> int:
         age = age_s(seen.known, self._clock.now_s())
-        if age > self._stalest_s.get(mount.name, -1):
-            self._stalest_s[mount.name] = age
-            self._metrics.staleness_max_seconds.labels(mount=mount.name).set(age)
+        self._staleness.note(mount, age)
         return age

@@ -14,10 +14,10 @@ from gateway.cache.prefetched import Prefetched
 from gateway.clock import Clock
 from gateway.errors import BackendUnavailable, ObjectMissing, VersionChanged
 from gateway.metrics import Metrics
-from gateway.model import Key, Known, Span
+from gateway.model import Info, Key, Known, Span
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
-from gateway.store.values import Place
+from gateway.store.values import Content, Place
 
 WINDOW_MAX = 64
 """Blocks that are looked up and fetched ahead of the one that is sent; the first window is one fill."""
@@ -73,8 +73,8 @@ class Reader:
             for number in wanted:
                 if len(wanted) > 1:
                     self._look_ahead(number)
-                if number == wanted.start:
-                    self._read_ahead(span, whole=whole)
+                if number == wanted.start and not whole:
+                    read_ahead(self._at, self._mount, self._info, self.content, span)
                 block = block_span(number, self._info.size)
                 start = max(span.start, block.start) - block.start
                 stop = min(span.stop, block.stop) - block.start
@@ -178,20 +178,7 @@ class Reader:
         return self._draft_pieces(number) is not None
 
     def _draft_pieces(self, number: int) -> list[tuple[Place, Cut]] | None:
-        """The pieces of drafts that make up the block, and what of each; None if one is not here (any more)."""
-        span = block_span(number, self._info.size)
-        now_s = self._at.clock.monotonic_s()
-        cuts = self._at.drafts.cuts(self._mount.bucket, self._key, self._info.version, span, now_s)
-        if cuts is None:
-            return None
-        store = self._at.store
-        pieces: list[tuple[Place, Cut]] = []
-        for cut in cuts:
-            place = store.places(store.draft(self._mount.bucket, self._key, cut.op), cut.number, 1)[0]
-            if place is None:
-                return None
-            pieces.append((place, cut))
-        return pieces
+        return draft_pieces(self._at, self.content, self._info, number)
 
     def _look_ahead(self, number: int) -> None:
         """Has what is missing of the blocks to come fetched, and boards what is on its way."""
@@ -228,27 +215,6 @@ class Reader:
             return False
         return not self._is_drafted(number)
 
-    def _read_ahead(self, span: Span, *, whole: bool) -> None:
-        """Fills behind the span, where the reads so far say that it goes on."""
-        if self.content.whole or not self._mount.policy.reads_ahead or whole:
-            return
-        bucket, version, size = self._mount.bucket, self._info.version, self._info.size
-        advice = self._at.marks.advise((bucket, self._key, version), span, size)
-        if advice is None:
-            return
-        wanted = numbers(advice)
-        found = self._at.store.places(self.content, wanted.start, len(wanted))
-        here = {number for number, place in zip(wanted, found, strict=True) if place is not None}
-
-        def is_missing(number: int) -> bool:
-            if number in here or self._at.flights.find(self.content, number) is not None:
-                return False
-            return not self._is_drafted(number)
-
-        for run in runs(wanted, is_missing):
-            self._at.flights.start(self._mount, self._key, self.content, version, run, ahead=True)
-            self._at.prefetched.filled(bucket, self.content.vh, run)
-
     def _fetch(self, run: range) -> Fill:
         # Also when it has arrived before it is looked at, it came for this reader: no hit.
         self.used_backend = True
@@ -268,3 +234,39 @@ class Reader:
                 fill.leave(self._riders.pop(fill))
             else:
                 fill.move(rider, position)
+
+
+def draft_pieces(at: Places, content: Content, info: Info, number: int) -> list[tuple[Place, Cut]] | None:
+    """The pieces of drafts that make up a block, and what of each; None if one is not here (any more)."""
+    bucket, key = content.bucket, content.key
+    cuts = at.drafts.cuts(bucket, key, info.version, block_span(number, info.size), at.clock.monotonic_s())
+    if cuts is None:
+        return None
+    pieces: list[tuple[Place, Cut]] = []
+    for cut in cuts:
+        place = at.store.places(at.store.draft(bucket, key, cut.op), cut.number, 1)[0]
+        if place is None:
+            return None
+        pieces.append((place, cut))
+    return pieces
+
+
+def read_ahead(at: Places, mount: Mount, info: Info, content: Content, span: Span) -> None:
+    """Starts fills behind a range that is read, where the reads so far say that it goes on."""
+    if content.whole or not mount.policy.reads_ahead:
+        return
+    advice = at.marks.advise((content.bucket, content.key, info.version), span, info.size)
+    if advice is None:
+        return
+    wanted = numbers(advice)
+    found = at.store.places(content, wanted.start, len(wanted))
+    here = {number for number, place in zip(wanted, found, strict=True) if place is not None}
+
+    def is_missing(number: int) -> bool:
+        if number in here or at.flights.find(content, number) is not None:
+            return False
+        return draft_pieces(at, content, info, number) is None
+
+    for run in runs(wanted, is_missing):
+        at.flights.start(mount, content.key, content, info.version, run, ahead=True)
+        at.prefetched.filled(content.bucket, content.vh, run)

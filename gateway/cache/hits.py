@@ -1,0 +1,88 @@
+"""Hits that need nobody: an info that is trusted, and blocks whose bytes can be sent at once. Nothing here waits."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.cache.blocks import block_span, numbers
+from gateway.cache.freshness import Demand, Trust, age_s, judge
+from gateway.cache.reader import Places, read_ahead
+from gateway.cache.staleness import Staleness
+from gateway.model import BLOCK_SIZE, Info, Key, Span
+from gateway.mounts import Mount
+from gateway.store.resident import Slice
+from gateway.store.values import Held, Place
+
+SPAN_MAX = 64 * 1024 * 1024
+"""More is not looked up in one stretch of the event loop."""
+
+
+class Fresh(NamedTuple):
+    """What is known of an object and may be used; `age_s` as `View.age_s`."""
+
+    held: Held
+    age_s: int
+
+    @property
+    def info(self) -> Info:
+        return self.held.known.info
+
+
+class Hits:
+    """Looks without leaving a trace; what came of it is told with `served`."""
+
+    def __init__(self, at: Places, staleness: Staleness) -> None:
+        self._at = at
+        self._staleness = staleness
+
+    def find(self, mount: Mount, key: Key, *, complete: bool) -> Fresh | None:
+        """The info of an object, if `Cache.head` would use it without asking anybody."""
+        at = self._at
+        held = at.store.held(mount.bucket, key)
+        if held is None:
+            return None
+        known, now_s = held.known, at.clock.now_s()
+        if judge(known, mount.policy, Demand.NORMAL, now_s) is not Trust.FRESH or (complete and not known.complete):
+            return None
+        if at.infos.fence.is_open(mount.bucket, key):
+            return None
+        return Fresh(held, age_s(known, now_s))
+
+    def slices(self, fresh: Fresh, span: Span, copy_max: int) -> list[Slice] | None:
+        """The bytes of a span, to be released; None unless all of them can be sent at once."""
+        if span.size > SPAN_MAX:
+            return None
+        found: list[Slice] = []
+        for number, place in enumerate(self._places(fresh, span), span.start // BLOCK_SIZE):
+            block = block_span(number, fresh.info.size)
+            start, stop = max(span.start, block.start) - block.start, min(span.stop, block.stop) - block.start
+            here = None if place is None else self._at.store.slice_now(place, start, stop, copy_max)
+            if here is None:
+                for earlier in found:
+                    earlier.release()
+                return None
+            found.append(here)
+        return found
+
+    def _places(self, fresh: Fresh, span: Span) -> Sequence[Place | None]:
+        wanted = numbers(span)
+        content = fresh.held.content
+        if content.whole:
+            return (fresh.held.place,) * len(wanted)
+        return self._at.store.places(content, wanted.start, len(wanted))
+
+    def served(self, mount: Mount, fresh: Fresh) -> None:
+        """An answer goes out that goes by this info."""
+        self._staleness.note(mount, fresh.age_s)
+
+    def read(self, mount: Mount, fresh: Fresh, span: Span, slices: Sequence[Slice], *, whole: bool) -> None:
+        """The bytes of a span go out. `whole`: the client gave no range."""
+        at, content = self._at, fresh.held.content
+        for piece in slices:
+            piece.count()
+        at.metrics.cache_block_reads_store.value += len(slices)
+        if content.whole:
+            return
+        for number in numbers(span):
+            at.prefetched.read(content.vh, number)
+        if not whole:
+            read_ahead(at, mount, fresh.info, content, span)
