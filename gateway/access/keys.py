@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 from gateway.access.callers import Caller
 from gateway.access.facts import SECURE_TRANSPORT, SOURCE_IP, USER_NAME
-from gateway.access.policies import Policy, compile_policy
+from gateway.access.policies import Policy, allows_all, compile_policy
 from gateway.clock import Clock
 from gateway.config import AccessKeyConfig, PolicyConfig
 from gateway.config.policies import ANONYMOUS_POLICY
 from gateway.errors import KeyIdUnknown
 from gateway.model import Bucket
 from gateway.s3.proof import Proof
+
+SWEEPING_MAX = 4096
+"""Answers of `Access.allows_all` remembered; they never change, as the keys and policies do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,13 @@ class AccessKey:
 
 
 class Access:
-    """Answers who a key belongs to and what its user may do. Immutable after construction."""
+    """Answers who a key belongs to and what its user may do. Nothing but time changes what it answers."""
 
     def __init__(self, keys: Iterable[AccessKeyConfig], policies: Mapping[str, PolicyConfig], clock: Clock) -> None:
         compiled = {name: compile_policy(policy.statement) for name, policy in policies.items()}
         self._clock = clock
         self._keys = {key.id: _access_key(key, compiled) for key in keys}
+        self._sweeping: dict[tuple[str, str, Bucket, str], bool] = {}
         anonymous = compiled.get(ANONYMOUS_POLICY)
         self._anonymous = (anonymous,) if anonymous else ()
 
@@ -52,6 +56,18 @@ class Access:
         if key is None:
             raise KeyIdUnknown(AWSAccessKeyId=proof.key_id)
         return Caller(key.user, key.id, key.policies, facts | {USER_NAME: key.user})
+
+    def allows_all(self, key_id: str, action: str, bucket: Bucket, owner: str) -> bool:
+        """Whether an access key may do this to all keys of a bucket of `owner`, whatever the facts; False: it depends."""
+        asked = (key_id, action, bucket, owner)
+        answer = self._sweeping.get(asked)
+        if answer is None:
+            key = self._keys.get(key_id)
+            answer = key is not None and allows_all(key.policies, action, bucket, owned=key.user == owner)
+            if len(self._sweeping) >= SWEEPING_MAX:
+                self._sweeping.clear()
+            self._sweeping[asked] = answer
+        return answer
 
     def is_public(self, bucket: Bucket) -> bool:
         """Whether the anonymous policy allows anything at all in this bucket."""

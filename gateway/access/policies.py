@@ -40,6 +40,11 @@ class Names:
     def covers(self, text: bytes) -> bool:
         return any(pattern.matches(text) for pattern in self.patterns) != self.negated
 
+    def covers_all_within(self, bucket: Bucket) -> bool:
+        """Whether every key of the bucket is surely covered."""
+        start = bucket.encode() + b"/"
+        return not self.negated and any(pattern.matches_all_beginning_with(start) for pattern in self.patterns)
+
     def may_cover_within(self, bucket: Bucket) -> bool:
         """Whether the bucket or some key in it may be covered; a negated list may cover anything."""
         name = bucket.encode()
@@ -86,6 +91,20 @@ def allows(policies: Iterable[Policy], ask: Ask, *, owned: bool = False) -> bool
             if not statement.allows:
                 return False
             allowed = True
+    return allowed
+
+
+def allows_all(policies: Iterable[Policy], action: str, bucket: Bucket, *, owned: bool) -> bool:
+    """Whether the action is allowed to every key of the bucket, whatever the facts; False: that depends."""
+    name = action.lower().encode()
+    allowed = owned
+    for policy in policies:
+        for statement in policy.statements:
+            if not statement.actions.covers(name) or not statement.resources.may_cover_within(bucket):
+                continue
+            if not statement.allows:
+                return False
+            allowed = allowed or (not statement.checks and statement.resources.covers_all_within(bucket))
     return allowed
 
 

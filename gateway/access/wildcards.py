@@ -28,6 +28,10 @@ class Wildcard:
             at += len(piece)
         return at <= stop and _stands_at(last, text, stop)
 
+    def matches_all_beginning_with(self, start: bytes) -> bool:
+        """Whether every text that begins with `start` surely matches."""
+        return len(self.pieces) == 2 and not self.pieces[1] and _stands_at(self.pieces[0], start, 0)
+
     def matches_some_beginning_with(self, start: bytes) -> bool:
         """Whether any text that begins with `start` matches."""
         first = self.pieces[0]

@@ -12,9 +12,6 @@ from gateway.mounts import Mount
 from gateway.store.resident import Slice
 from gateway.store.values import Held, Place
 
-SPAN_MAX = 64 * 1024 * 1024
-"""More is not looked up in one stretch of the event loop."""
-
 
 class Fresh(NamedTuple):
     """What is known of an object and may be used; `age_s` as `View.age_s`."""
@@ -49,8 +46,6 @@ class Hits:
 
     def slices(self, fresh: Fresh, span: Span, copy_max: int) -> list[Slice] | None:
         """The bytes of a span, to be released; None unless all of them can be sent at once."""
-        if span.size > SPAN_MAX:
-            return None
         found: list[Slice] = []
         for number, place in enumerate(self._places(fresh, span), span.start // BLOCK_SIZE):
             block = block_span(number, fresh.info.size)

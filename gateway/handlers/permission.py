@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from gateway.access.callers import Caller
 from gateway.access.facts import ACL, DELIMITER, KEYS_MAX, PREFIX
 from gateway.access.policies import Ask, allows
 from gateway.errors import AccessRefused, ObjectMissing
@@ -30,11 +31,16 @@ class Wish:
 
 
 def may(service: Service, call: Call, wish: Wish) -> bool:
+    """Whether the caller of this request may do this."""
+    return caller_may(service, call.caller, wish)
+
+
+def caller_may(service: Service, caller: Caller, wish: Wish) -> bool:
     """Whether the caller may do this."""
     mount = None if wish.bucket is None else service.mounts.find(wish.bucket)
-    owned = mount is not None and call.caller.owns(mount.owner)
-    ask = Ask(wish.action, wish.bucket, wish.key, call.caller.facts_with(wish.facts))
-    return allows(call.caller.policies, ask, owned=owned)
+    owned = mount is not None and caller.owns(mount.owner)
+    ask = Ask(wish.action, wish.bucket, wish.key, caller.facts_with(wish.facts))
+    return allows(caller.policies, ask, owned=owned)
 
 
 def require(service: Service, call: Call, wish: Wish) -> None:

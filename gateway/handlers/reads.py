@@ -58,11 +58,11 @@ async def head_object(service: Service, call: Call, mount: Mount, operation: Hea
     check_version_id(spec.version_id)
     complete = spec.with_checksum and spec.range is None
     with absence_hidden(service, call, mount.bucket):
-        head = await service.cache.head(mount, operation.key, _demand(spec), complete=complete)
-    said = _cache_fields(head.source, head.age_s, is_stale=head.is_stale)
-    if _is_unmodified(spec, head.info):
-        return _not_modified(head.info, head.source, said)
-    return _head(spec, head.info, _select(spec, head.info), head.source, said)
+        head = await service.cache.head(mount, operation.key, demand_of(spec), complete=complete)
+    said = cache_fields(head.source, head.age_s, is_stale=head.is_stale)
+    if is_unmodified(spec, head.info):
+        return not_modified(head.info, head.source, said)
+    return found(spec, head.info, select(spec, head.info), head.source, said)
 
 
 def check_version_id(version_id: str | None) -> None:
@@ -78,7 +78,7 @@ async def _opened(service: Service, mount: Mount, key: Key, spec: ReadSpec) -> t
         span=None if info_first else _guessed_span(spec),
         info_first=info_first,
         complete=spec.with_checksum and spec.range is None,
-        demand=_demand(spec),
+        demand=demand_of(spec),
     )
     changes = 0
     while True:
@@ -96,7 +96,8 @@ async def _opened(service: Service, mount: Mount, key: Key, spec: ReadSpec) -> t
             raise
 
 
-def _demand(spec: ReadSpec) -> Demand:
+def demand_of(spec: ReadSpec) -> Demand:
+    """What the request wants of the cache."""
     if spec.bypass:
         return Demand.BYPASS
     return Demand.REVALIDATE if spec.revalidate else Demand.NORMAL
@@ -123,7 +124,7 @@ def _guessed_span(spec: ReadSpec) -> Span | None:
     return Span(spec.range.first, END if last is None else last + 1)
 
 
-def _is_unmodified(spec: ReadSpec, info: Info) -> bool:
+def is_unmodified(spec: ReadSpec, info: Info) -> bool:
     """Whether the answer is 304; raises ConditionFailed where it is 412."""
     match read_outcome(spec.conditions, info):
         case Outcome.FAILED:
@@ -136,7 +137,8 @@ def _named_condition(spec: ReadSpec) -> str:
     return "If-Match" if spec.conditions.if_match is not None else "If-Unmodified-Since"
 
 
-def _select(spec: ReadSpec, info: Info) -> Selection:
+def select(spec: ReadSpec, info: Info) -> Selection:
+    """What of the object is asked for. Raises `SpanOutside`, `PartNumberOutside`."""
     if spec.part_number is not None:
         span, count = part_span(info, spec.part_number)
         # An empty object is one part without bytes, of which no range can be told.
@@ -148,10 +150,10 @@ def _select(spec: ReadSpec, info: Info) -> Selection:
 
 async def _answer(spec: ReadSpec, view: View) -> Answer:
     info = view.info
-    if _is_unmodified(spec, info):
+    if is_unmodified(spec, info):
         source = await view.source(None)
-        return _not_modified(info, source, _cache_fields(source, view.age_s, is_stale=view.is_stale))
-    selection = _select(spec, info)
+        return not_modified(info, source, cache_fields(source, view.age_s, is_stale=view.is_stale))
+    selection = select(spec, info)
     span = selection.span or Span(0, info.size)
     pieces = view.pieces(span, whole=selection.span is None)
     if span.size <= WHOLE_BODY_MAX:
@@ -160,7 +162,7 @@ async def _answer(spec: ReadSpec, view: View) -> Answer:
         # The first piece is waited for, so that a failure before it is still a proper answer.
         body, first = b"", await anext(pieces)
     source = await view.source(span)
-    answer = _head(spec, info, selection, source, _cache_fields(source, view.age_s, is_stale=view.is_stale))
+    answer = found(spec, info, selection, source, cache_fields(source, view.age_s, is_stale=view.is_stale))
     if first is None:
         answer.body, answer.size = body, None
     else:
@@ -176,12 +178,14 @@ async def _with_first(
         yield piece
 
 
-def _cache_fields(source: Source, age_s: int, *, is_stale: bool) -> list[tuple[str, str]]:
+def cache_fields(source: Source, age_s: int, *, is_stale: bool) -> list[tuple[str, str]]:
+    """What an answer says about where it came from."""
     fields = [("x-cache", source.value), ("age", str(age_s))]
     return [*fields, ("warning", STALE_WARNING)] if is_stale else fields
 
 
-def _head(spec: ReadSpec, info: Info, selection: Selection, source: Source, said: list[tuple[str, str]]) -> Answer:
+def found(spec: ReadSpec, info: Info, selection: Selection, source: Source, said: list[tuple[str, str]]) -> Answer:
+    """A 200 or 206 but for its bytes. `said` are the fields about the cache."""
     fields = object_fields(info, spec.overrides)
     fields += said
     if selection.part_count:
@@ -194,7 +198,8 @@ def _head(spec: ReadSpec, info: Info, selection: Selection, source: Source, said
     return Answer(200, fields, size=info.size, cache=source.value)
 
 
-def _not_modified(info: Info, source: Source, said: list[tuple[str, str]]) -> Answer:
+def not_modified(info: Info, source: Source, said: list[tuple[str, str]]) -> Answer:
+    """The 304. `said` are the fields about the cache."""
     return Answer(304, [*not_modified_fields(info), *said], cache=source.value)
 
 
