@@ -21,13 +21,16 @@ class Inode:
     descriptors: int = 0
     written: list[tuple[int, int]] = field(default_factory=list)
 
-    def write(self, start: int, stop: int) -> None:
-        """Notes written bytes; none is written twice."""
-        assert start >= 0
-        assert stop <= self.size, "beyond the end of a segment"
-        if stop < self.size:  # a footer may be written again, by the start after the end that came in between
-            assert all(stop <= other[0] or other[1] <= start for other in self.written), "bytes written twice"
-        self.written.append((start, stop))
+    def meets(self, start: int, stop: int) -> bool:
+        """Whether some of these bytes were written before."""
+        return any(first < stop and start < last for first, last in self.written)
+
+    def holds(self, start: int, stop: int) -> bool:
+        """Whether all of these bytes were written."""
+        for first, last in sorted(self.written):
+            if first <= start < last:
+                start = last
+        return start >= stop
 
 
 class BrokenFiles(Files):
@@ -41,15 +44,26 @@ class BrokenFiles(Files):
         self.operations = 0
         self.free = DISK_BYTES
         self.short_writes = False
-        self.used_paths: set[Path] = set()
+        self.by_path: dict[Path, Inode] = {}
+        """Every segment there ever was."""
         self.by_descriptor: dict[int, Inode] = {}
         self.inodes: list[Inode] = []
         self.most_bytes = 0
+        self.more_bytes: Callable[[], int] = lambda: 0
+        """What takes space besides segments."""
+        self.limit_bytes = DISK_BYTES
+        self.broken_promises: list[str] = []
+        """A promise that is broken in a thread of the store would only be logged: a test looks here."""
 
     @property
     def segment_bytes(self) -> int:
         """What segments take on the disk, those still open after their end included."""
         return sum(inode.size for inode in self.inodes)
+
+    def demand(self, holds: bool, promise: str) -> None:
+        """Notes a promise that is broken."""
+        if not holds:
+            self.broken_promises.append(promise)
 
     def _step(self, name: str) -> None:
         self.operations += 1
@@ -59,14 +73,15 @@ class BrokenFiles(Files):
 
     def create(self, path: Path, size: int, head: bytes) -> int:
         self._step("create")
-        assert path not in self.used_paths, "a segment's path was used twice"
-        self.used_paths.add(path)
+        self.demand(path not in self.by_path, "a segment's path was used twice")
         fd = super().create(path, size, head)
-        inode = Inode(path, size, descriptors=1)
-        inode.write(0, len(head))
+        inode = Inode(path, size, descriptors=1, written=[(0, len(head))])
+        self.by_path[path] = inode
         self.inodes.append(inode)
         self.by_descriptor[fd] = inode
         self.most_bytes = max(self.most_bytes, self.segment_bytes)
+        used_bytes = self.segment_bytes + self.more_bytes()
+        self.demand(used_bytes <= self.limit_bytes, f"{used_bytes} bytes are used of {self.limit_bytes}")
         return fd
 
     def open(self, path: Path) -> int:
@@ -78,8 +93,9 @@ class BrokenFiles(Files):
         return fd
 
     def close(self, fd: int) -> None:
-        super().close(fd)
+        # Once it is closed, another thread may be given the same number.
         inode = self.by_descriptor.pop(fd, None)
+        super().close(fd)
         if inode is not None:
             inode.descriptors -= 1
             self._forget(inode)
@@ -106,15 +122,21 @@ class BrokenFiles(Files):
             if self.dead:
                 raise
             # A write that fails may have written anything up to its end.
-            inode.write(offset, offset + sum(map(len, buffers)))
+            self._note(inode, offset, offset + sum(map(len, buffers)))
             super().write_some(fd, [bytes(buffers[0])[:-1]], offset)
             raise
         if self.short_writes:
             whole = b"".join(bytes(buffer) for buffer in buffers)
             buffers = [whole[: max(1, len(whole) // 3)]]
         written = super().write_some(fd, buffers, offset)
-        inode.write(offset, offset + written)
+        self._note(inode, offset, offset + written)
         return written
+
+    def _note(self, inode: Inode, start: int, stop: int) -> None:
+        self.demand(0 <= start < stop <= inode.size, "bytes were written beyond the end of a segment")
+        # A footer may be written again, by the start after the end that came in between.
+        self.demand(stop == inode.size or not inode.meets(start, stop), "bytes were written twice")
+        inode.written.append((start, stop))
 
     def read(self, fd: int, buffer: bytearray | memoryview, offset: int) -> int:
         self._step("read")
@@ -123,6 +145,10 @@ class BrokenFiles(Files):
     def sync(self, fd: int) -> None:
         self._step("sync")
         super().sync(fd)
+
+    def probe(self, path: Path) -> None:
+        self._step("probe")
+        super().probe(path)
 
     def replace(self, path: Path, content: bytes) -> None:
         self._dead()
