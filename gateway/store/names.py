@@ -13,15 +13,15 @@ SLOT_COUNT = 16_384
 STRIPE_BLOCKS = 64
 """Neighbouring pieces of a large object that lie on one disk."""
 NO_PURGE = bytes(4)
-"""The serial of the newest purge that matches; there are no purges yet."""
 
 
-def object_hash(secret: bytes, bucket: Bucket, key: Key) -> bytes:
-    """The name of an object.
+def object_hash(secret: bytes, bucket: Bucket, key: Key, serial: int = 0) -> bytes:
+    """The name of an object since the newest purge that covers it; `serial` is that purge's, 0 if there was none.
 
     Keyed with the store's secret, so nobody can craft two keys of one name.
     """
-    return blake2b(NO_PURGE + bucket.encode() + b"\0" + key, digest_size=NAME_SIZE, key=secret).digest()
+    since = serial.to_bytes(4, "little") if serial else NO_PURGE
+    return blake2b(since + bucket.encode() + b"\0" + key, digest_size=NAME_SIZE, key=secret).digest()
 
 
 def content_hash(secret: bytes, oh: bytes, version: Version) -> bytes:

@@ -63,22 +63,24 @@ class Site:
         """The file of a segment."""
         return self.segments / f"{segment:016x}.seg"
 
-    @property
-    def boot(self) -> Path:
-        """The file that names the boot of the last start."""
-        return self.directory.parent / "BOOT"
-
     def trust_nothing_at_next_start(self) -> None:
         """Makes the next start ask for every info again. Blocks."""
-        try:
-            self.files.unlink(self.boot)
-            self.files.sync_directory(self.boot.parent)
-        except OSError as error:
-            log.error("the store cannot write down what to forget", extra={"path": self.boot, "error": str(error)})
+        trust_nothing_at_next_start(self.directory.parent, self.files)
 
     def now_s(self) -> int:
         """Unix time in whole seconds."""
         return int(self.clock.now_s())
+
+
+def trust_nothing_at_next_start(disk: Path, files: Files) -> None:
+    """Makes the next start with this disk ask for every info again. Blocks."""
+    # BOOT names the boot of the last start.
+    boot = disk / "BOOT"
+    try:
+        files.unlink(boot)
+        files.sync_directory(disk)
+    except OSError as error:
+        log.error("the store cannot write down what to forget", extra={"path": boot, "error": str(error)})
 
 
 def segment_of(name: str) -> int | None:

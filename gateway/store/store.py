@@ -1,8 +1,10 @@
 """The block store of a node: blocks and infos on its disks, found again after any end."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -15,6 +17,7 @@ from gateway.store.identity import Super
 from gateway.store.opening import Means
 from gateway.store.pending import Wish
 from gateway.store.resident import COPY_MAX, Slice
+from gateway.store.rulebook import Rulebook
 from gateway.store.shard import Shard
 from gateway.store.site import REAL_GEOMETRY, Geometry
 from gateway.store.values import NORMAL_TERMS, Content, Held, Outcome, Place, Terms, Usage
@@ -27,19 +30,27 @@ INDEX_CACHE_SHARE = 8
 """Of the store's memory, one part in so many is the block cache of its indexes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """`object_max` is the size of the largest object that is kept."""
+
+    capacity_bytes: int
+    object_max: int
+
+
 class BlockStore:
     """One authority for every block and info of this node. All methods belong to one event loop.
 
     A full, slow, damaged or vanished disk shows as misses and refusals, never as an exception.
     """
 
-    def __init__(self, shards: Sequence[Shard], own: Super, capacity_bytes: int, object_size_max: int) -> None:
+    def __init__(self, shards: Sequence[Shard], own: Super, rulebook: Rulebook, sizes: Sizes) -> None:
         self.shards = shards
+        self._rulebook = rulebook
         self._only = shards[0] if len(shards) == 1 else None
         self._slots = names.slots(own.disks)
         self._secret = own.secret
-        self._capacity_bytes = capacity_bytes
-        self._object_size_max = object_size_max
+        self._sizes = sizes
 
     @classmethod
     @asynccontextmanager
@@ -61,33 +72,37 @@ class BlockStore:
         means = Means(files, open_kv, clock, geometry, config.min_free, readers)
         try:
             async with disks.opened(config, capacity_bytes, means) as (shards, own):
+                rulebook = await asyncio.to_thread(Rulebook, config.paths, files, clock)
                 object_size_max = geometry.object_size_max or capacity_bytes * config.object_max // 100
-                yield cls(shards, own, capacity_bytes, object_size_max)
+                yield cls(shards, own, rulebook, Sizes(capacity_bytes, object_size_max))
         finally:
             readers.shutdown(wait=False, cancel_futures=True)
 
     def content(self, bucket: Bucket, key: Key, version: Version, size: int) -> Content:
         """The name of one content of an object."""
-        oh = names.object_hash(self._secret, bucket, key)
+        oh = self._name_of(bucket, key)
         return Content(bucket, key, oh, names.content_hash(self._secret, oh, version), size)
 
     def draft(self, bucket: Bucket, key: Key, op: bytes) -> Content:
         """The name of a draft; `op` is 16 random bytes."""
-        oh = names.object_hash(self._secret, bucket, key)
+        oh = self._name_of(bucket, key)
         return Content(bucket, key, oh, names.draft_hash(self._secret, oh, op), 0, is_draft=True)
 
     def known(self, bucket: Bucket, key: Key) -> Known | None:
         """The info kept, whatever its age; None where there is none.
 
-        `validated_s` is 0 if it was validated before the last `distrust`, by another node, or in the future.
+        `validated_s` is 0 if it was validated before the last `distrust` or `invalidate`, by another node, or in the
+        future.
         """
-        oh = names.object_hash(self._secret, bucket, key)
-        return self._home_of(oh).index.known(oh)
+        oh = self._name_of(bucket, key)
+        known = self._home_of(oh).index.known(oh)
+        return None if known is None else self._as_trusted(bucket, key, known)
 
     def held(self, bucket: Bucket, key: Key) -> Held | None:
         """As `known`, and where the block of a whole object lies, in one look."""
-        oh = names.object_hash(self._secret, bucket, key)
-        return self._home_of(oh).held(bucket, key, oh)
+        oh = self._name_of(bucket, key)
+        held = self._home_of(oh).held(bucket, key, oh)
+        return None if held is None else held._replace(known=self._as_trusted(bucket, key, held.known))
 
     def places(self, content: Content, first: int, count: int) -> list[Place | None]:
         """Where the blocks `first` to `first + count` lie; None for what is not here."""
@@ -139,29 +154,45 @@ class BlockStore:
         assert content.whole == (known is not None), "a whole object goes with its info, a piece without"
         assert data, "an empty object is installed"
         shard = self._shard_of(content, number)
-        too_large = content.size > self._object_size_max
+        too_large = content.size > self._sizes.object_max
         return await shard.keep(Wish(content, number, data, known, terms, too_large=too_large))
 
     async def install(self, bucket: Bucket, key: Key, known: Known) -> None:
         """Keeps an info; when it returns nobody can see an older one. An equal version keeps its place."""
-        oh = names.object_hash(self._secret, bucket, key)
+        oh = self._name_of(bucket, key)
         vh = names.content_hash(self._secret, oh, known.info.version)
         await self._home_of(oh).keeping.install(oh, vh, known)
 
     async def forget(self, bucket: Bucket, key: Key) -> None:
         """Drops the info; when it returns nobody can see it. Blocks stay under their version's name."""
-        oh = names.object_hash(self._secret, bucket, key)
+        oh = self._name_of(bucket, key)
         await self._home_of(oh).keeping.forget(oh)
 
     def refresh(self, rows: Sequence[tuple[Bucket, Key, Info]], validated_s: int) -> None:
         """Confirms infos that are still what `known` says; others are left. May be skipped under pressure."""
         by_shard: dict[int, list[tuple[bytes, bytes, Info]]] = {}
         for bucket, key, info in rows:
-            oh = names.object_hash(self._secret, bucket, key)
+            oh = self._name_of(bucket, key)
             row = (oh, names.content_hash(self._secret, oh, info.version), info)
             by_shard.setdefault(self._home_of(oh).number, []).append(row)
         for number, its_rows in by_shard.items():
             self.shards[number].keeping.refresh(its_rows, validated_s)
+
+    async def purge(self, bucket: Bucket, prefix: bytes = b"") -> None:
+        """Nothing kept before of the keys that begin with `prefix` is found from when it returns on.
+
+        Nor is what was on its way then: a `Content` made before names nothing any more. Costs the same for any number
+        of objects; their space comes free as that of others that nobody reads.
+        """
+        await self._rulebook.purge(bucket, prefix)
+
+    async def invalidate(self, bucket: Bucket, prefix: bytes = b"") -> None:
+        """No info of the keys that begin with `prefix` is trusted that was validated up to now; blocks stay.
+
+        Costs the same for any number of objects. Times are whole seconds: what is validated within this one is not
+        trusted either.
+        """
+        await self._rulebook.invalidate(bucket, prefix)
 
     def distrust(self) -> None:
         """From now on no info validated before is trusted: `known` says 0."""
@@ -172,7 +203,7 @@ class BlockStore:
         """How full it is."""
         rooms = [shard.upkeep.space.room() for shard in self.shards]
         return Usage(
-            capacity_bytes=self._capacity_bytes,
+            capacity_bytes=self._sizes.capacity_bytes,
             used_bytes=sum(room.used_bytes for room in rooms),
             live_bytes=sum(shard.table.live_bytes for shard in self.shards),
             index_bytes=sum(room.index_bytes for room in rooms),
@@ -182,6 +213,13 @@ class BlockStore:
             refused_total=sum(shard.keeping.refused for shard in self.shards),
             damaged_total=sum(shard.damaged for shard in self.shards),
         )
+
+    def _name_of(self, bucket: Bucket, key: Key) -> bytes:
+        return names.object_hash(self._secret, bucket, key, self._rulebook.rules.serial_of(bucket, key))
+
+    def _as_trusted(self, bucket: Bucket, key: Key, known: Known) -> Known:
+        until_s = self._rulebook.rules.distrusted_s(bucket, key)
+        return known if known.validated_s > until_s or not until_s else replace(known, validated_s=0)
 
     def _home_of(self, oh: bytes) -> Shard:
         return self._only or self.shards[self._slots[names.slot_of(oh)]]
