@@ -7,6 +7,7 @@ fixed parts are held to the sum of their own limits.
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ MEMORY_BYTES = 64 * MIB
 """The least that may be configured: fixed parts fill soon."""
 CAPS_BYTES = MEMORY_BYTES // 8 + 3 * 8 * MIB + 7 * MIB + 32 * MIB
 """Block cache of the index; its write buffers; ghost and shadow of one disk; records that the fill has in flight."""
+
+KILLED_AFTER_S = 1.0
 
 BYTES_PER_RECORD_MAX = 2
 INDEX_BYTES_PER_RECORD_MAX = 120
@@ -85,6 +88,7 @@ def measure(directory: Path, *, full: bool) -> Millions:
         lost = SAMPLE - store.found(RECORD_SIZE, records - SAMPLE, SAMPLE)
         store.fill(RECORD_SIZE, records, SAMPLE)
         store.begin_fill(RECORD_SIZE, records + SAMPLE, part)
+        time.sleep(KILLED_AFTER_S)
         store.kill()
     with StoreProcess(path, capacity_bytes=capacity_bytes, memory_bytes=MEMORY_BYTES) as store:
         lost += SAMPLE - store.found(RECORD_SIZE, records, SAMPLE)

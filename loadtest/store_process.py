@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.model import MIB
+from gateway.store.site import REAL_GEOMETRY
 
 STOP_MAX_S = 30
 
@@ -38,13 +39,22 @@ class Filled:
 
 
 class StoreProcess:
-    """A context manager; leaving it kills what still runs. `days_behind`: its clock shows a day long gone."""
+    """A context manager; leaving it kills what still runs.
+
+    `days_behind`: its clock shows a day long gone. `batch_records`: so many with one write at most.
+    """
 
     def __init__(
-        self, directory: Path, *, capacity_bytes: int, memory_bytes: int = 64 * MIB, days_behind: int = 0
+        self,
+        directory: Path,
+        *,
+        capacity_bytes: int,
+        memory_bytes: int = 64 * MIB,
+        days_behind: int = 0,
+        batch_records: int = REAL_GEOMETRY.batch_records_max,
     ) -> None:
         command = [sys.executable, "-m", "loadtest.store_worker", str(directory)]
-        command += map(str, (capacity_bytes, memory_bytes, days_behind))
+        command += map(str, (capacity_bytes, memory_bytes, days_behind, batch_records))
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         opened = self._answer()
         self.open_s: float = opened["open_s"]

@@ -1,6 +1,6 @@
 """A process with a block store and nothing else, which does what lines on its input say: see `StoreProcess`.
 
-`python -m loadtest.store_worker DIRECTORY CAPACITY MEMORY DAYS_BEHIND` answers each line with one of JSON.
+`python -m loadtest.store_worker DIRECTORY CAPACITY MEMORY DAYS_BEHIND BATCH` answers each line with one of JSON.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import uvloop
 from gateway.clock import SystemClock
 from gateway.config import StoreConfig
 from gateway.model import MIB, Bucket, ContentHeaders, ETag, Info, Key, Known, Version
+from gateway.store.site import Geometry
 from gateway.store.store import BlockStore
 from gateway.store.values import Content
 
@@ -72,10 +73,10 @@ class Filler:
         return self.store.content(BUCKET, key, version, size), Known(info, self.now_s)
 
 
-async def serve(config: StoreConfig, clock: SystemClock) -> None:
+async def serve(config: StoreConfig, clock: SystemClock, geometry: Geometry) -> None:
     """Opens the store and answers until the input ends or says `stop`; then closes it cleanly."""
     memory_bytes, started = anonymous_bytes(), time.monotonic()
-    async with BlockStore.open(config, clock) as store:
+    async with BlockStore.open(config, clock, geometry) as store:
         seconds = time.monotonic() - started
         answer({"open_s": seconds, "memory_before_bytes": memory_bytes, "memory_bytes": anonymous_bytes()})
         filler = Filler(store, int(clock.now_s()))
@@ -122,9 +123,10 @@ def anonymous_bytes() -> int:
 
 def main() -> None:
     """Serves one parent."""
-    directory, capacity, memory, days_behind = sys.argv[1:]
+    directory, capacity, memory, days_behind, batch_records = sys.argv[1:]
     config = StoreConfig.model_validate({"paths": [directory], "capacity": int(capacity), "memory": int(memory)})
-    uvloop.run(serve(config, PastClock(int(days_behind))))
+    geometry = Geometry(batch_records_max=int(batch_records))
+    uvloop.run(serve(config, PastClock(int(days_behind)), geometry))
 
 
 if __name__ == "__main__":
