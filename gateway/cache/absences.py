@@ -12,6 +12,10 @@ class Absences:
     """Answers of "no such object", each for `NEGATIVE_MAX_S`. Times are seconds of a clock that never runs back."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """All of them may be there now."""
         self._asked_s: Recent[tuple[Bucket, Key], float] = Recent(ABSENCES_MAX)
 
     def note(self, bucket: Bucket, key: Key, now_s: float) -> None:

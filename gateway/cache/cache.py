@@ -56,7 +56,7 @@ class Cache:
         self._peers: Peers = NoPeers()
         self._clock = clock
         self._infos = Infos(store, clock, tasks)
-        self._flights = Flights(Means(store, memory, tasks))
+        self._flights = Flights(Means(store, self._infos, memory, tasks))
         self._openings = Openings(store, self._infos, self._flights, clock, tasks)
         self._drafts = DraftMap()
         marks = Marks()
@@ -100,6 +100,27 @@ class Cache:
     def explain(self, mount: Mount, key: Key) -> Explanation:
         """What the cache holds of an object, and why."""
         return explain(self.store, self._infos.misses, self._peers, mount, key, self._clock.now_s())
+
+    # Orders of people, for all keys that begin with `prefix`; they cost the same for any number of objects.
+
+    async def evict(self, mount: Mount, prefix: bytes) -> None:
+        """Nothing that was kept is found any more, as if it had never been read."""
+        try:
+            await self.store.purge(mount.bucket, prefix)
+        finally:
+            self._infos.doubt(mount, prefix)
+
+    async def invalidate(self, mount: Mount, prefix: bytes) -> None:
+        """The backend is asked before any of it is used again. What has not changed there is not read again."""
+        try:
+            await self.store.invalidate(mount.bucket, prefix)
+        finally:
+            self._infos.doubt(mount, prefix)
+
+    async def forget_bucket(self, mount: Mount) -> None:
+        """A bucket made anew under this name knows nothing of this one."""
+        if mount.policy.is_cached:
+            await self.evict(mount, b"")
 
     # Writes: as the backend's operations of the same names.
 

@@ -153,6 +153,16 @@ class Fence:
         if traffic is not None and not traffic.writes:
             self._change(bucket, key, traffic)
 
+    def spoil_all(self, bucket: Bucket, prefix: bytes) -> None:
+        """Spoils what runs about all keys that begin with `prefix`, writes too; costs as much as runs at all."""
+        self._moment += 1
+        for (its_bucket, key), traffic in self._keys.items():
+            if its_bucket == bucket and key.startswith(prefix):
+                traffic.changed = self._moment
+        bucket_traffic = self._buckets.get(bucket)
+        if bucket_traffic is not None:
+            bucket_traffic.forgotten = self._moment
+
     def is_open(self, bucket: Bucket, key: Key) -> bool:
         """Whether a write of the key is open: every read must ask the backend, and keep nothing."""
         traffic = self._keys.get((bucket, key))

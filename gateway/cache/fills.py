@@ -11,6 +11,7 @@ from gateway.backends.base import Reading
 from gateway.budget import Budget
 from gateway.cache.arrivals import Arrival
 from gateway.cache.blocks import block_span
+from gateway.cache.infos import Infos
 from gateway.errors import BackendUnavailable, GatewayError, InternalError, SlowDown
 from gateway.model import BLOCK_SIZE, MIB, Algorithm, ChecksumType, Info, Key, Known, Span, Version
 from gateway.mounts import Mount
@@ -48,6 +49,7 @@ class Means:
     """What every fill works with."""
 
     store: BlockStore
+    infos: Infos
     memory: Budget
     tasks: asyncio.TaskGroup
 
@@ -287,13 +289,18 @@ class Fill:
     async def _keep(self, arrival: Arrival) -> None:
         assert self.content is not None
         arrival.settling = True
-        kept = self._is_sound(arrival) and await kept_or_refused(
-            self._means.store.keep(self.content, arrival.number, arrival.buffer, self._known())
-        )
+        kept = self._is_sound(arrival) and await self._is_kept(self.content, arrival)
         self._refused = not kept
         arrival.settle(refused=not kept)
         if kept or not self._is_needed(arrival):
             self._drop(arrival)
+
+    async def _is_kept(self, content: Content, arrival: Arrival) -> bool:
+        mount, means = self.errand.mount, self._means
+        keeping = means.store.keep(content, arrival.number, arrival.buffer, self._known(), mount.policy.terms)
+        outcome = await kept_or_refused(keeping)
+        means.infos.refused(mount, self.errand.key, outcome)
+        return bool(outcome)
 
     def _is_sound(self, arrival: Arrival) -> bool:
         assert self.content is not None

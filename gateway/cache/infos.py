@@ -13,6 +13,7 @@ from gateway.errors import BackendBroken, CredentialsRefused, GatewayError, Inte
 from gateway.model import Bucket, Info, Key, Known, Version
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
+from gateway.store.values import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +113,16 @@ class Infos:
         self.misses.note(mount.bucket, key, reason, self._clock.now_s())
         self.fence.spoil(mount.bucket, key)
         await self._store.forget(mount.bucket, key)
+
+    def doubt(self, mount: Mount, prefix: bytes) -> None:
+        """No answer to what was asked up to now about keys that begin with `prefix` is kept, or shared any more."""
+        self.fence.spoil_all(mount.bucket, prefix)
+        self.absences.clear()
+
+    def refused(self, mount: Mount, key: Key, outcome: Outcome) -> None:
+        """Remembers why a block was not kept, if it was refused."""
+        if outcome.is_refusal:
+            self.misses.refused(mount.bucket, key, outcome, self._clock.now_s())
 
     async def contradict(self, mount: Mount, key: Key, version: Version) -> None:
         """The backend has this version no more: whoever knows of it forgets it. What a write knows is left to it."""

@@ -9,7 +9,7 @@ from gateway.cache.fills import MEMORY_WAIT_MAX_S, kept_or_refused
 from gateway.errors import SlowDown
 from gateway.model import BLOCK_SIZE, Checksum
 from gateway.store.store import BlockStore
-from gateway.store.values import Content
+from gateway.store.values import Content, Terms
 
 
 class Copied:
@@ -36,10 +36,19 @@ class Drafted:
     Keeping never fails the body: what the store refuses, or memory does not suffice for, is not in the draft.
     """
 
-    def __init__(self, body: Body, draft: Content, store: BlockStore, memory: Budget, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        body: Body,
+        draft: Content,
+        terms: Terms,
+        store: BlockStore,
+        memory: Budget,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self._body = body
         self.size = body.size
         self._draft = draft
+        self._terms = terms
         self._store = store
         self._memory = memory
         self._tasks = tasks
@@ -103,6 +112,6 @@ class Drafted:
 
     async def _keep(self, number: int, piece: bytearray, lent: int) -> None:
         try:
-            await kept_or_refused(self._store.keep(self._draft, number, piece))
+            await kept_or_refused(self._store.keep(self._draft, number, piece, terms=self._terms))
         finally:
             self._memory.give_back(lent)

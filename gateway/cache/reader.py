@@ -9,6 +9,7 @@ from gateway.cache.drafts import Cut, DraftMap
 from gateway.cache.fills import Fill, Rider
 from gateway.cache.flights import Flights
 from gateway.cache.infos import Infos, Seen
+from gateway.cache.misses import MissReason
 from gateway.cache.openings import Boarding
 from gateway.cache.prefetched import Prefetched
 from gateway.clock import Clock
@@ -52,6 +53,7 @@ class Reader:
         self.content = opened or places.store.content(mount.bucket, key, seen.info.version, seen.info.size)
         self.used_backend = boarding is not None and seen.asked
         self._riders: dict[Fill, Rider] = {} if boarding is None else {boarding.fill: boarding.rider}
+        self._missing = MissReason.NOT_KEPT
         self._found: dict[int, Place] = {}
         self._ensured = 0
         self._window = FILL_BLOCKS_MAX
@@ -146,7 +148,9 @@ class Reader:
         data = store.read_now(place, start, stop)
         if data is None:
             data = await store.read(place, start, stop)
-        if data is not None:
+        if data is None:
+            self._missing = MissReason.DAMAGED
+        else:
             self._at.prefetched.read(self.content.vh, number)
         return data
 
@@ -163,7 +167,8 @@ class Reader:
                 return None
             block += data
         known = Known(self._info, 0, complete=self._known.complete) if self.content.whole else None
-        await store.keep(self.content, number, block, known)
+        outcome = await store.keep(self.content, number, block, known, self._mount.policy.terms)
+        self._at.infos.refused(self._mount, self._key, outcome)
         return memoryview(block)[start:stop]
 
     def _is_here(self, number: int) -> bool:
@@ -216,6 +221,8 @@ class Reader:
         return not self._is_drafted(number)
 
     def _fetch(self, run: range) -> Fill:
+        if not self.used_backend:
+            self._at.infos.misses.note(self._mount.bucket, self._key, self._missing, self._at.clock.now_s())
         # Also when it has arrived before it is looked at, it came for this reader: no hit.
         self.used_backend = True
         return self._at.flights.start(self._mount, self._key, self.content, self._info.version, run, ahead=False)

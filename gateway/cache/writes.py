@@ -64,7 +64,8 @@ class Writes:
             async def settle(info: Info, known: Known) -> None:
                 content = self._store.content(mount.bucket, key, info.version, info.size)
                 if info.size and info.size == len(copied.data):
-                    await self._store.keep(content, 0, copied.data, known)
+                    outcome = await self._store.keep(content, 0, copied.data, known, mount.policy.terms)
+                    self._infos.refused(mount, key, outcome)
                 else:
                     await self._store.install(mount.bucket, key, known)
 
@@ -145,7 +146,8 @@ class Writes:
         return await self._fenced(mount, key, lambda: mount.backend.write(key, drafted, spec), settle)
 
     def _drafted(self, mount: Mount, key: Key, body: Body, op: bytes) -> Drafted:
-        return Drafted(body, self._store.draft(mount.bucket, key, op), self._store, self._memory, self._tasks)
+        draft = self._store.draft(mount.bucket, key, op)
+        return Drafted(body, draft, mount.policy.terms, self._store, self._memory, self._tasks)
 
     def _remember(self, mount: Mount, key: Key, info: Info, sources: Sequence[Stretch]) -> None:
         self._drafts.remember(mount.bucket, key, info.version, sources, self._clock.monotonic_s())

@@ -89,7 +89,8 @@ def _store(store: Json) -> Iterator[tuple[str, str]]:
 def _cache(policy: Json) -> str:
     if not isinstance(policy, dict):
         return "?"
-    return "bypass" if policy.get("admission") == "bypass" else f"auto, {policy.get('freshness')}"
+    admission = str(policy.get("admission"))
+    return admission if admission == "bypass" else f"{admission}, {policy.get('freshness')}"
 
 
 def _mounts(mounts: Json) -> Iterator[tuple[str, ...]]:

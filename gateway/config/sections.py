@@ -29,6 +29,8 @@ SEGMENT_SIZE_MAX = ByteSize(1024 * MIB)
 STORE_MEMORY_MIN = ByteSize(64 * MIB)
 SHARE_MIN = ByteSize(768 * MIB)
 """Of the capacity for one path: 16 of the smallest segments, and what an index needs to compact itself."""
+TTL_MIN_S = 1.0
+TTL_MAX_S = 3650 * 86_400.0
 TRANSFER_MEMORY_MIN = ByteSize(8 * 1024 * 1024)
 """Below it a few transfers at once would starve each other."""
 
@@ -260,9 +262,14 @@ class MountConfig(PlaceConfig):
     cache_writes: bool = True
     """Keep what is written through here, so that it is read back from the store."""
 
-    admission: Annotated[Literal["auto", "bypass"], Field(default_factory=_default_admission)]
-    """`auto`: what is read is kept; `bypass`: nothing is, every read asks the backend. Default: `bypass` for
-    `local` and `memory`, which are as near as the store, else `auto`."""
+    admission: Annotated[Literal["auto", "churn", "hold", "bypass"], Field(default_factory=_default_admission)]
+    """What is kept of what is read once the store is full. `churn`: all, what was read longest ago gives way; `hold`:
+    hardly anything, what is there stays; `auto`: whichever of the two has served better of late; `bypass`: nothing
+    ever, every read asks the backend. Default: `bypass` for `local` and `memory`, which are as near as the store,
+    else `auto`."""
+
+    ttl: Annotated[Duration | None, BeforeValidator(_or_none)] = None
+    """How long bytes are kept at most, `1s` to `3650d`; counts from when they come. Empty: as long as there is room."""
 
     stale_if_error: Duration = Duration(0)
     """How long past its freshness info may still serve while the backend is down; `0s`: never."""
@@ -275,6 +282,13 @@ class MountConfig(PlaceConfig):
 
     bandwidth: ByteSize = ByteSize(0)
     """Bytes per second and node from and to the store behind an `s3` mount, at most; more wait. 0: no limit."""
+
+    @field_validator("ttl", mode="after")
+    @classmethod
+    def _is_some_time(cls, ttl: Duration | None) -> Duration | None:
+        if ttl is not None and not TTL_MIN_S <= ttl <= TTL_MAX_S:
+            raise ValueError(f"must be {Duration(TTL_MIN_S)} to {Duration(TTL_MAX_S)}, or empty")
+        return ttl
 
     @field_validator("bucket", mode="after")
     @classmethod

@@ -61,7 +61,7 @@ async def head(service: Service) -> Answer:
 
 async def delete(service: Service, mount: Mount) -> Answer:
     """Deletes the bucket if it is empty."""
-    await service.mounts.delete(mount.bucket)
+    await service.mounts.delete(mount.bucket, service.cache.forget_bucket)
     return Answer(204)
 
 

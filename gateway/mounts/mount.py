@@ -6,6 +6,7 @@ from enum import Enum
 from gateway.backends.base import Backend
 from gateway.config import PlaceConfig
 from gateway.model import Bucket, Tags
+from gateway.store.values import NORMAL_TERMS, Terms
 
 NEW_BUCKETS = "new_buckets"
 """The one name in metrics of all buckets that clients made."""
@@ -32,6 +33,8 @@ class CachePolicy:
     stale_if_error_s: float = 0.0
     keeps_writes: bool = True
     reads_ahead: bool = True
+    terms: Terms = NORMAL_TERMS
+    """On what terms blocks are kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from gateway.backends.base import Backend, ListQuery, UploadQuery
@@ -23,6 +23,7 @@ from gateway.mounts import places, rows
 from gateway.mounts.mount import NEW_BUCKETS, CachePolicy, Mount, Origin
 from gateway.mounts.rows import BucketRow
 from gateway.settings import Settings
+from gateway.store.values import Admission, Terms
 
 FILE_OWNER = "forebay"
 """The user that buckets of the configuration file belong to."""
@@ -105,9 +106,10 @@ class Mounts:
             self._mounts[bucket] = mount
             return mount
 
-    async def delete(self, bucket: Bucket) -> None:
+    async def delete(self, bucket: Bucket, forget: Callable[[Mount], Awaitable[None]]) -> None:
         """Deletes an empty bucket; its open uploads are aborted.
 
+        `forget` drops what else is known of it, after nobody finds it any more and before its name is free.
         Raises BucketNotEmpty, and AccessRefused for a bucket of the configuration file.
         """
         async with self._changing:
@@ -120,6 +122,7 @@ class Mounts:
                 await _require_empty(mount)
                 await _abort_uploads(mount)
                 await places.remove(mount.place)
+                await forget(mount)
                 await self._settings.remove(rows.MADE, bucket)
             except BaseException:
                 self._mounts[bucket] = mount
@@ -194,7 +197,13 @@ def _policy(declared: MountConfig) -> CachePolicy:
         stale_if_error_s=float(declared.stale_if_error),
         keeps_writes=declared.cache_writes,
         reads_ahead=declared.readahead == "auto",
+        terms=_terms(declared),
     )
+
+
+def _terms(declared: MountConfig) -> Terms:
+    admission = Admission.AUTO if declared.admission == "bypass" else Admission(declared.admission)
+    return Terms(admission, life_s=int(declared.ttl or 0))
 
 
 async def _require_empty(mount: Mount) -> None:

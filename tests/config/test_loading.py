@@ -297,3 +297,17 @@ def test_options_are_those_of_the_backend(tmp_path: Path) -> None:
         '[[mount]]\nbucket = "def"\nbackend = "memory"\n',
     )
     assert [mount.options for mount in config.mount] == [LocalOptions(keys="escape", threads=16), MemoryOptions()]
+
+
+MEMORY_MOUNT = '[[mount]]\nbucket = "demo"\nbackend = "memory"\n'
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [("", None), ("1s", 1.0), ("30d", 2_592_000.0), ("3650d", 315_360_000.0)])
+def test_bytes_live_for_ever_or_for_some_seconds(tmp_path: Path, ttl: str, seconds: float | None) -> None:
+    assert config_of(tmp_path, f'{MEMORY_MOUNT}ttl = "{ttl}"').mount[0].ttl == seconds
+
+
+@pytest.mark.parametrize("ttl", ["0s", "999ms", "3651d", "soon"])
+def test_a_life_that_is_none_is_refused_with_its_line(tmp_path: Path, ttl: str) -> None:
+    [problem] = problems_of(tmp_path, f'{MEMORY_MOUNT}ttl = "{ttl}"')
+    assert problem.startswith("config.toml:4: mount[0].ttl: ")

@@ -23,6 +23,7 @@ from gateway.mounts.places import place_for, reachable
 from gateway.mounts.rows import BucketRow, row_of
 from gateway.settings import Settings
 from tests.contract.bodies import Sent
+from tests.mounts.test_table import forgotten
 from tests.real.servers import Server
 
 SECRET = "a secret that no disk may hold"
@@ -105,9 +106,9 @@ def test_a_made_bucket_is_one_of_the_store_and_outlives_the_node(tmp_path: Path,
         mount = mounts.get(name)
         assert (await mount.backend.stat(Key(b"k"))).size == 7
         with pytest.raises(BucketNotEmpty):
-            await mounts.delete(name)
+            await mounts.delete(name, forgotten)
         await mount.backend.delete(Key(b"k"), None)
-        await mounts.delete(name)
+        await mounts.delete(name, forgotten)
 
     run(tmp_path, moto, make)
     assert name in buckets_at(moto)

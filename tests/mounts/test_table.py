@@ -24,6 +24,7 @@ from gateway.metrics import Metrics
 from gateway.model import Bucket, Key
 from gateway.mounts import Mount, Mounts, Origin
 from gateway.settings import Settings
+from gateway.store.values import Admission, Terms
 
 MINE = Bucket("mine")
 DEMO = Bucket("demo")
@@ -88,6 +89,10 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
+async def forgotten(_mount: Mount) -> None:
+    """Nothing is known of a bucket beside the table."""
+
+
 async def put(mount: Mount, key: bytes, data: bytes = b"x") -> None:
     await mount.backend.write(Key(key), Bytes(data), WriteSpec())
 
@@ -127,13 +132,13 @@ def test_a_bucket_that_was_deleted_leaves_no_directory_and_no_row(house: House) 
         await put(mount, b"k")
         await mount.backend.delete(Key(b"k"), None)
         await mount.backend.begin_upload(Key(b"k"), WriteSpec())
-        await mounts.delete(MINE)
+        await mounts.delete(MINE, forgotten)
         with pytest.raises(BucketMissing):
             mounts.get(MINE)
         assert not (house.root / "buckets" / "mine").exists()
         again = await mounts.create(MINE, "bob")
         assert not (await again.backend.list_uploads(UploadQuery())).uploads
-        await mounts.delete(MINE)
+        await mounts.delete(MINE, forgotten)
 
     async def gone(mounts: Mounts) -> None:
         assert mounts.find(MINE) is None
@@ -142,12 +147,54 @@ def test_a_bucket_that_was_deleted_leaves_no_directory_and_no_row(house: House) 
     house.run(gone)
 
 
+def test_a_bucket_is_forgotten_before_its_name_is_free(house: House) -> None:
+    async def scenario(mounts: Mounts) -> None:
+        mount = await mounts.create(MINE, "alice")
+        forgetting, made = asyncio.Event(), asyncio.Event()
+
+        async def forget(gone: Mount) -> None:
+            assert gone is mount
+            assert mounts.find(MINE) is None, "nobody comes in any more"
+            forgetting.set()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not made.is_set()
+
+        async def make_anew() -> None:
+            await forgetting.wait()
+            await mounts.create(MINE, "bob")
+            made.set()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(make_anew())
+            tasks.create_task(mounts.delete(MINE, forget))
+        assert mounts.get(MINE).owner == "bob"
+
+    house.run(scenario)
+
+
+def test_a_mount_says_on_what_terms_its_blocks_are_kept(house: House) -> None:
+    house.config["mount"] = [
+        {"bucket": admission, "backend": "memory", "admission": admission, "ttl": "1h"}
+        for admission in ("auto", "churn", "hold", "bypass")
+    ]
+
+    async def scenario(mounts: Mounts) -> None:
+        for admission in ("auto", "churn", "hold"):
+            policy = mounts.get(Bucket(admission)).policy
+            assert policy.is_cached
+            assert policy.terms == Terms(Admission(admission), life_s=3600)
+        assert not mounts.get(Bucket("bypass")).policy.is_cached
+
+    house.run(scenario)
+
+
 def test_a_bucket_with_objects_is_not_deleted(house: House) -> None:
     async def scenario(mounts: Mounts) -> None:
         mount = await mounts.create(MINE, "alice")
         await put(mount, b"k")
         with pytest.raises(BucketNotEmpty):
-            await mounts.delete(MINE)
+            await mounts.delete(MINE, forgotten)
         assert (await mounts.get(MINE).backend.stat(Key(b"k"))).size == 1
 
     house.run(scenario)
@@ -161,7 +208,7 @@ def test_directories_that_a_crash_left_empty_do_not_keep_a_bucket(house: House) 
         objects = [path for path in place.rglob("c") if path.is_file()]
         assert len(objects) == 1
         objects[0].unlink()  # as if the node had died before it removed the directories around it
-        await mounts.delete(MINE)
+        await mounts.delete(MINE, forgotten)
         assert not place.exists()
 
     house.run(scenario)
@@ -173,7 +220,7 @@ def test_a_directory_with_what_no_listing_shows_is_not_deleted(house: House) -> 
         hidden = house.root / "buckets" / "mine" / "link"
         hidden.symlink_to("/nowhere")
         with pytest.raises(BucketNotEmpty):
-            await mounts.delete(MINE)
+            await mounts.delete(MINE, forgotten)
         assert hidden.is_symlink()
         await put(mounts.get(MINE), b"k")
 
@@ -190,9 +237,9 @@ def test_names_in_use_are_refused(house: House) -> None:
         with pytest.raises(BucketTaken):
             await mounts.create(DEMO, "forebay")
         with pytest.raises(AccessRefused):
-            await mounts.delete(DEMO)
+            await mounts.delete(DEMO, forgotten)
         with pytest.raises(BucketMissing):
-            await mounts.delete(Bucket("nowhere"))
+            await mounts.delete(Bucket("nowhere"), forgotten)
 
     house.run(scenario)
 

@@ -1,0 +1,187 @@
+"""What people tell the cache to forget or to ask again, while it works."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway.backends.base import ListQuery
+from gateway.cache import Demand
+from gateway.cache.words import Source
+from gateway.errors import ObjectMissing
+from gateway.model import MIB, Key, Span
+from tests.cache.hurrying import hurrying
+from tests.cache.scene import CACHED, KEY, Scene, a_scene
+from tests.cache.scripted import At, Step
+
+SIZES = pytest.mark.parametrize("size", [5000, 3 * MIB + 7])
+OTHER = Key(b"other")
+
+
+@SIZES
+@hurrying
+async def test_what_was_evicted_is_read_at_the_backend_again_and_the_rest_is_not(size: int) -> None:
+    async with a_scene() as scene:
+        data, other = await scene.has(size), await scene.has(size, OTHER, seed=1)
+        await scene.get()
+        await scene.get(key=OTHER)
+        await scene.rest()
+        await scene.cache.evict(scene.mount, KEY)
+        sent = scene.backend.sent.total()
+        data_again, source, _ = await scene.answer()
+        assert (data_again, source) == (data, Source.FILL)
+        assert scene.backend.sent.total() == sent + size
+        await scene.rest()
+        assert (await scene.answer())[1] is Source.HIT
+        other_again, source, _ = await scene.answer(key=OTHER)
+        assert (other_again, source) == (other, Source.HIT)
+
+
+@SIZES
+@hurrying
+async def test_what_was_invalidated_is_asked_for_once_and_not_read_again(size: int) -> None:
+    async with a_scene(replace(CACHED, freshness_s=float("inf"))) as scene:
+        data = await scene.has(size)
+        await scene.get()
+        await scene.rest()
+        await scene.cache.invalidate(scene.mount, b"")
+        sent = scene.backend.sent.total()
+        scene.clock.advance(1)
+        assert (await scene.answer())[:2] == (data, Source.REVALIDATED)
+        assert (await scene.answer())[:2] == (data, Source.HIT)
+        assert scene.backend.sent.total() == sent
+
+
+@hurrying
+async def test_a_change_that_nobody_told_of_is_seen_after_an_invalidation() -> None:
+    async with a_scene(replace(CACHED, freshness_s=float("inf"))) as scene:
+        old = await scene.has(5000)
+        await scene.get()
+        new = await scene.has(5000, seed=1)
+        assert await scene.get() == old
+        await scene.cache.invalidate(scene.mount, KEY)
+        assert await scene.get() == new
+
+
+@pytest.mark.parametrize("order", ["evict", "invalidate"])
+@pytest.mark.parametrize("step", [Step.STAT, Step.STATTED])
+@hurrying
+async def test_an_answer_that_was_on_its_way_is_not_what_later_readers_go_by(order: str, step: Step) -> None:
+    async with a_scene() as scene, asyncio.TaskGroup() as tasks:
+        await scene.has(5000)
+        gate = Gate(step)
+        scene.backend.script = gate
+        asking = tasks.create_task(scene.cache.head(scene.mount, KEY, Demand.NORMAL, complete=False))
+        await gate.reached.wait()
+        await ordered(scene, order)
+        new = await scene.has(6000, seed=1)
+        reading = tasks.create_task(scene.answer())
+        gate.opened.set()
+        await asking
+        assert (await reading)[:2] == (new, Source.FILL)
+        assert (await scene.answer())[0] == new
+
+
+@pytest.mark.parametrize("order", ["evict", "invalidate"])
+@SIZES
+@hurrying
+async def test_a_first_read_that_was_on_its_way_is_not_what_later_readers_go_by(order: str, size: int) -> None:
+    async with a_scene() as scene, asyncio.TaskGroup() as tasks:
+        old = await scene.has(size)
+        gate = Gate(Step.PIECE)
+        scene.backend.script = gate
+        first = tasks.create_task(scene.answer())
+        await gate.reached.wait()
+        await ordered(scene, order)
+        new = await scene.has(size, seed=1)
+        second = tasks.create_task(scene.answer())
+        gate.opened.set()
+        assert (await first)[0] in (old, new), "who began before may see either, whole"
+        assert (await second)[0] == new
+        await scene.rest()
+        assert (await scene.answer())[0] == new
+
+
+@hurrying
+async def test_an_object_that_was_missing_is_asked_for_after_an_invalidation() -> None:
+    async with a_scene() as scene:
+        with pytest.raises(ObjectMissing):
+            await scene.get()
+        data = await scene.has(5000)
+        with pytest.raises(ObjectMissing):
+            await scene.get()
+        await scene.cache.invalidate(scene.mount, b"")
+        assert await scene.get() == data
+
+
+@hurrying
+async def test_a_draft_of_before_fills_nothing_after_an_eviction() -> None:
+    async with a_scene() as scene:
+        data = b"x" * (2 * MIB)
+        await scene.put(data)
+        await scene.rest()
+        assert (await scene.answer())[1] is Source.HIT
+        await scene.cache.evict(scene.mount, b"")
+        assert (await scene.answer())[:2] == (data, Source.FILL)
+
+
+@hurrying
+async def test_a_write_during_an_eviction_is_what_is_read_after_it() -> None:
+    async with a_scene() as scene, asyncio.TaskGroup() as tasks:
+        gate = Gate(Step.WRITE)
+        scene.backend.script = gate
+        writing = tasks.create_task(scene.put(b"new"))
+        await gate.reached.wait()
+        await scene.cache.evict(scene.mount, b"")
+        gate.opened.set()
+        await writing
+        assert await scene.get() == b"new"
+
+
+@hurrying
+async def test_listings_of_before_confirm_nothing_after_an_invalidation() -> None:
+    async with a_scene(replace(CACHED, freshness_s=float("inf"))) as scene, asyncio.TaskGroup() as tasks:
+        old = await scene.has(5000)
+        assert await scene.get() == old
+        scene.clock.advance(10)
+        gate = Gate(Step.LISTED)
+        scene.backend.script = gate
+        listing = tasks.create_task(scene.cache.list(scene.mount, ListQuery()))
+        await gate.reached.wait()
+        await scene.cache.invalidate(scene.mount, b"")
+        new = await scene.has(5000, seed=1)
+        gate.opened.set()
+        await listing
+        assert await scene.get(Span(0, 10)) == new[:10]
+
+
+class Gate:
+    """Holds the first call that comes to a step, until it is opened."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def __call__(self, at: At) -> None:
+        if at.step is self.step and not self.reached.is_set():
+            self.reached.set()
+            await self.opened.wait()
+
+
+async def ordered(scene: Scene, order: str) -> None:
+    if order == "evict":
+        await scene.cache.evict(scene.mount, b"")
+    else:
+        await scene.cache.invalidate(scene.mount, b"")
+
+
+@hurrying
+async def test_a_bucket_made_anew_knows_nothing_of_the_one_before() -> None:
+    async with a_scene(replace(CACHED, freshness_s=float("inf"))) as scene:
+        await scene.has(5000)
+        await scene.get()
+        await scene.cache.forget_bucket(scene.mount)
+        await scene.backend.delete_behind(KEY)
+        with pytest.raises(ObjectMissing):
+            await scene.get()
