@@ -50,6 +50,10 @@ class KvStalled(KvFailed):
     """It is behind with its own housekeeping; the same write may succeed in a moment."""
 
 
+class KvFull(KvFailed):
+    """Its disk has no room, or had none: until it is opened again it takes no writes."""
+
+
 class KvCorrupt(KvFailed):
     """What lies on the disk is not a map, or no longer a whole one."""
 
@@ -202,6 +206,10 @@ def _allocated(entry: "os.DirEntry[str]") -> int:
         return 0
 
 
+_NO_ROOM = ("IO error: No space left on device", "IO error: Disk quota exceeded", "IO error: Writer has previous error")
+"""The last is what follows the others, whatever room there is by then."""
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -215,6 +223,8 @@ def _failure(error: Exception) -> KvFailed:
     # By its beginning alone: paths stand behind it, and a path may say anything.
     if text.startswith("Result incomplete"):
         return KvStalled(text)
+    if text.startswith(_NO_ROOM):
+        return KvFull(text)
     if text.startswith(("Corruption", "Invalid argument")):
         return KvCorrupt(text)
     return KvFailed(text)

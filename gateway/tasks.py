@@ -31,3 +31,13 @@ async def tasks_until_end() -> AsyncIterator[asyncio.TaskGroup]:
         pass
     if failure is not None:
         raise failure
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancels tasks and waits for their end; raises what one of them failed with. May itself be cancelled meanwhile."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error

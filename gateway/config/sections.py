@@ -183,6 +183,9 @@ class StoreConfig(Section):
     min_free: Annotated[int, Field(ge=0, le=90)] = 3
     """Free space left on each file system, in percent of its size; other tenants shrink the cache."""
 
+    pin_max: Annotated[int, Field(ge=0, le=90)] = 50
+    """What may be pinned, in percent of each path's part of `capacity`; more is refused."""
+
     @field_validator("segment_size", mode="after")
     @classmethod
     def _is_a_size_of_segments(cls, size: ByteSize) -> ByteSize:

@@ -25,10 +25,17 @@ class Room:
     index_bytes: int = 0
     removed_bytes: int = 0
     """Of older shard directories that are still being removed."""
+    hits_bytes: int = 0
+    """Of the file of hit counters, and of the one that takes its place."""
 
     @property
     def used_bytes(self) -> int:
-        return self.segments * self.segment_size + self.index_bytes + self.removed_bytes
+        return self.segments * self.segment_size + self.index_bytes + self.removed_bytes + self.hits_bytes
+
+    @property
+    def segments_max(self) -> int:
+        """How many segments there may be, as things are."""
+        return self.segments + -self.missing_for(0) // self.segment_size
 
     @property
     def missing_bytes(self) -> int:

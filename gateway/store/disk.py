@@ -3,6 +3,7 @@
 All methods block, and raise `OSError`.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -14,6 +15,7 @@ Buffer = bytes | bytearray | memoryview
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
+PROBE_SIZE = 4096
 
 
 class Files:
@@ -129,6 +131,34 @@ class Files:
             os.close(fd)
             raise
         return fd
+
+    def lock_again(self, path: Path, held: int) -> None:
+        """As `lock`, for a file that may be another one since `held` was taken; the descriptor stays the same."""
+        now, before = os.stat(path), os.fstat(held)
+        if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
+            fresh = self.lock(path)
+            os.dup2(fresh, held, inheritable=False)
+            os.close(fresh)
+
+    def probe(self, path: Path) -> None:
+        """Finds whether the disk takes bytes and gives them back, with a file that is gone afterwards."""
+        content, found = os.urandom(PROBE_SIZE), bytearray(PROBE_SIZE)
+        fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+        try:
+            self.write(fd, [content], 0)
+            os.fsync(fd)
+            self.drop_cached(fd, 0, PROBE_SIZE)
+            self.read(fd, found, 0)
+        finally:
+            os.close(fd)
+            os.unlink(path)
+        if found != content:
+            raise OSError(errno.EIO, "gives back other bytes than it was given", str(path))
+
+    def drop_cached(self, fd: int, start: int, size: int) -> None:
+        """Lets the page cache give up pages, so that the next read comes from the medium."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(fd, start, size, os.POSIX_FADV_DONTNEED)
 
     def boot_id(self) -> str:
         """Names the run of the machine since it was started; empty where it has no name."""

@@ -17,6 +17,8 @@ SCHEMA = b"1"
 SCHEMA_KEY = b"mschema"
 TRUST_EPOCH_KEY = b"mtrust_epoch"
 NEXT_SEGMENT_KEY = b"mnext_seg"
+GATE_MODE_KEY = b"mgate_mode"
+PINNED_BYTES_KEY = b"mpinned"
 CONTENT_TYPE_PREFIX = b"mctype"
 SEGMENT_PREFIX = b"s"
 
@@ -137,6 +139,11 @@ def unpack_spot(value: bytes) -> Spot | None:
         raise EntryDamaged("place")
     fields = _PLACE.unpack_from(value)
     return Spot._make(fields) if fields[0] else None
+
+
+def moved(value: bytes, spot: Spot) -> bytes:
+    """The value, of a piece or an info, with another spot."""
+    return pack_spot(spot) + value[_PLACE.size :]
 
 
 def vh_of(value: bytes) -> bytes:

@@ -89,6 +89,12 @@ def take(path: Path, files: Files) -> Home:
         raise
 
 
+def disk_uuid(path: Path, files: Files) -> str | None:
+    """Which disk is at the path now; None if it is none of a store. Raises `OSError`, `ConfigInvalid`. Blocks."""
+    content = files.load(path / "SUPER")
+    return _parse(path, content).disk_uuid if content is not None else None
+
+
 def agree(homes: Sequence[Home], weights: Sequence[int], segment_size: int) -> list[Super]:
     """What SUPER is to say on each disk; a new disk joins the others. Raises `ConfigInvalid`."""
     found = [home.super for home in homes if home.super is not None]

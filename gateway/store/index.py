@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from gateway.clock import Clock
@@ -15,11 +15,15 @@ from gateway.store.extras import EntryDamaged
 RETRY_EVERY_S = 0.01
 UPDATE_TRIES_MAX = 500
 """After so many an update goes into force by distrust: whatever the index says at the next start is asked again."""
+WAITING_MAX = 10_000
+"""Updates that may wait; one more goes into force at once, by distrust of all there is."""
 CONTENT_TYPES_MAX = 4096
 CLOCK_SKEW_MAX_S = 300
 """What claims to be validated later than this ahead of now comes from a clock that jumped."""
 
 Item = tuple[bytes, bytes | None]
+Heard = Callable[[KvFailed, bool], None]
+"""Is told of a failure, and whether it was one of reading."""
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +34,12 @@ class Index:
     def __init__(self, kv: Kv, clock: Clock) -> None:
         self._kv = kv
         self._clock = clock
+        self._heard: Heard = _nobody
         self._waiting: dict[bytes, bytes | None] = {}
         self._trusted_from_s = 0
         self.failures = 0
         self._failing = False
-        self.trust_epoch = entries.unpack_counter(kv.get(entries.TRUST_EPOCH_KEY))
+        self.trust_epoch = self._written_epoch = entries.unpack_counter(kv.get(entries.TRUST_EPOCH_KEY))
         self._types = _content_types(kv)
         self._type_numbers = {text: number for number, text in self._types.items()}
 
@@ -43,7 +48,7 @@ class Index:
         try:
             return self._kv.get(key)
         except KvFailed as error:
-            self._failed("lookup", error)
+            self._failed("lookup", error, reads=True)
             return None
 
     def values(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -51,7 +56,7 @@ class Index:
         try:
             return self._kv.get_many(keys)
         except KvFailed as error:
-            self._failed("lookup", error)
+            self._failed("lookup", error, reads=True)
             return [None] * len(keys)
 
     def object_value(self, oh: bytes) -> bytes | None:
@@ -108,7 +113,7 @@ class Index:
         try:
             self._kv.write(items)
         except KvFailed as error:
-            self._failed("write", error)
+            self._failed("write", error, reads=False)
             return False
         if self._failing:
             self._failing = False
@@ -124,9 +129,14 @@ class Index:
 
         False if the index does not take it for seconds: the object stays hidden until `write_waiting`, and the
         caller must see to it that nothing is trusted at the next start. So it stays, too, if the caller leaves.
+        False at once if `WAITING_MAX` others wait: then no info is trusted any more, this one least of all.
         """
-        if oh not in self._waiting and self.write([(entries.info_key(oh), value)]):
-            return True
+        if oh not in self._waiting:
+            if self.write([(entries.info_key(oh), value)]):
+                return True
+            if len(self._waiting) >= WAITING_MAX:
+                self.distrust()
+                return False
         self._waiting[oh] = value
         for _ in range(UPDATE_TRIES_MAX):
             await asyncio.sleep(RETRY_EVERY_S)
@@ -135,8 +145,8 @@ class Index:
         return False
 
     def write_waiting(self) -> bool:
-        """Tries the updates again that wait; False if some still do, so that nothing may be trusted at a start."""
-        return all(self._write_waiting(oh) for oh in list(self._waiting))
+        """Tries again what waits, distrust too; False if some still does: nothing may be trusted at a start."""
+        return self._epoch_is_written() and all(self._write_waiting(oh) for oh in list(self._waiting))
 
     def _write_waiting(self, oh: bytes) -> bool:
         written = self.write([(entries.info_key(oh), self._waiting[oh])])
@@ -148,7 +158,22 @@ class Index:
         """No info validated up to now is trusted; False if this could not be written down."""
         self.trust_epoch += 1
         self._trusted_from_s = int(self._clock.now_s())
-        return self.write([(entries.TRUST_EPOCH_KEY, entries.pack_counter(self.trust_epoch))])
+        return self._epoch_is_written()
+
+    def _epoch_is_written(self) -> bool:
+        epoch = self.trust_epoch
+        if epoch != self._written_epoch and self.write([(entries.TRUST_EPOCH_KEY, entries.pack_counter(epoch))]):
+            self._written_epoch = epoch
+        return epoch == self._written_epoch
+
+    def heed(self, heard: Heard) -> None:
+        """From now on `heard` is told of every failure."""
+        self._heard = heard
+
+    def swap(self, kv: Kv) -> Kv:
+        """Goes on with another map; returns the one before, which somebody in a thread may still be in."""
+        before, self._kv = self._kv, kv
+        return before
 
     def segments(self) -> dict[int, SegmentEntry]:
         """What it holds of segments; rows that cannot be read are deleted. Raises `KvFailed`. Blocks."""
@@ -169,7 +194,7 @@ class Index:
         try:
             self._kv.sync()
         except KvFailed as error:
-            self._failed("sync", error)
+            self._failed("sync", error, reads=False)
             return False
         return True
 
@@ -181,11 +206,18 @@ class Index:
         """Nobody may be in a call. Blocks."""
         self._kv.close()
 
-    def _failed(self, what: str, error: KvFailed) -> None:
+    def _failed(self, what: str, error: KvFailed, *, reads: bool) -> None:
         self.failures += 1
-        if not self._failing and not isinstance(error, KvStalled):
+        if isinstance(error, KvStalled):
+            return
+        if not self._failing:
             self._failing = True
             log.error("the index fails: misses and refusals until it works", extra={"what": what, "error": str(error)})
+        self._heard(error, reads)
+
+
+def _nobody(_error: KvFailed, _reads: bool) -> None:
+    """Failures while a disk is being opened are raised or met again."""
 
 
 def _content_types(kv: Kv) -> dict[int, str]:

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.model import Info, Known
-from gateway.store import entries, records, segments
+from gateway.store import entries, names, records, segments
 from gateway.store.entries import InfoEntry, InfoUnfit, Spot
 from gateway.store.extras import EntryDamaged
-from gateway.store.health import Health
-from gateway.store.index import Index, Item
-from gateway.store.pending import OpenSegment, Pending, Wish, Written
-from gateway.store.site import Site
-from gateway.store.table import Segments
-from gateway.store.values import Outcome
+from gateway.store.ground import Ground
+from gateway.store.index import Item
+from gateway.store.pending import Keeper, OpenSegment, Pending, Wish, Written, pinned
+from gateway.store.pins import Pins, holds
+from gateway.store.records import Flag
+from gateway.store.segments import Kind
+from gateway.store.table import Segment
+from gateway.store.values import Admission, Outcome
 from gateway.store.writer import Writer
 
 REFRESH_SLICE = 32
@@ -23,14 +25,18 @@ REFRESH_SLICE = 32
 class Keeping:
     """Belongs to the event loop. Nothing here raises because of a disk."""
 
-    def __init__(self, site: Site, index: Index, table: Segments, health: Health) -> None:
-        self._site = site
-        self._index = index
-        self._table = table
-        self._health = health
+    def __init__(self, ground: Ground, pins: Pins) -> None:
+        self._site = ground.site
+        self._index = ground.index
+        self._table = ground.table
+        self._health = ground.health
+        self._policy = ground.policy
+        self._pins = pins
         self._pending: dict[bytes, list[Pending]] = {}
-        self.pending_bytes_max = site.geometry.pending_bytes_max
+        self.pending_bytes_max = ground.site.geometry.pending_bytes_max
         self.kept_bytes = 0
+        self.moved_bytes = 0
+        """Written again, as evictions found it worth keeping."""
         self.refused = 0
 
     async def keep(self, writer: Writer, wish: Wish) -> Outcome:
@@ -38,7 +44,7 @@ class Keeping:
         content, number, known = wish.content, wish.number, wish.known
         key = entries.info_key(content.oh) if content.whole else entries.block_key(content.vh, number)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        pending = Pending(content, number, wish.data, known, key, outcome)
+        pending = Pending(content, number, wish.data, known, wish.terms, key, outcome)
         if known is not None:
             if known.validated_s:
                 self._supersede(content.oh, content.vh)
@@ -46,7 +52,8 @@ class Keeping:
         try:
             result = self._refusal(writer, wish)
             if result is None:
-                writer.submit(pending)
+                result = self._submitted(writer, pending)
+            if result is None:
                 result = await outcome
             if result.is_refusal:
                 self.refused += 1
@@ -59,7 +66,7 @@ class Keeping:
         return result
 
     def _refusal(self, writer: Writer, wish: Wish) -> Outcome | None:
-        """Why the block is not even tried."""
+        """Why no block like this would be tried."""
         size = len(wish.data)
         fits = size + records.HEADER_SIZE_MAX + records.PAGE_SIZE + segments.HEADER_SIZE <= self._site.segment_size
         if wish.too_large or not fits:
@@ -67,6 +74,23 @@ class Keeping:
         if not self._health.admits(self._site.clock.monotonic_s()):
             return Outcome.UNWRITTEN
         return Outcome.NO_ROOM if writer.pending_bytes + size > self.pending_bytes_max else None
+
+    def _submitted(self, writer: Writer, pending: Pending) -> Outcome | None:
+        """Lets it be written, if it is let in."""
+        h, size, terms = names.key_hash(pending.key), len(pending.data), pending.terms
+        is_draft = pending.content.is_draft
+        if terms.admission is Admission.AUTO and not is_draft:
+            self._policy.gate.read(h, size, hit=False)
+        if pending.is_pinned and not self._pins.admits(size):
+            pending.terms = terms = replace(terms, pinned_until_s=None)
+        if pending.is_pinned:
+            writer.submit(Kind.PINNED, pending)
+            return None
+        kind = self._policy.log_for(h, terms.admission, is_transient=is_draft)
+        if kind is None:
+            return Outcome.NOT_ADMITTED
+        writer.submit(kind, pending)
+        return None
 
     def _ended(self, pending: Pending) -> None:
         others = self._pending[pending.content.oh]
@@ -83,31 +107,45 @@ class Keeping:
     def found(self, opened: OpenSegment, batch: Sequence[Written]) -> None:
         """A batch lies on the disk: in one stretch and one write its blocks become visible."""
         segment, fresh = opened.segment, dict[bytes, bytes]()
-        values = self._index.values([written.pending.key for written in batch])
-        visible: list[tuple[Written, bytes | None]] = []
-        for written, value in zip(batch, values, strict=True):
-            pending = written.pending
-            if pending.is_unwanted or self._index.is_hidden(pending.content.oh):
-                self._drop(pending)
-                continue
-            before = fresh.get(pending.key, value)
-            if self._gives_way(pending, before):
-                self._drop(pending)
+        values = self._index.values([written.block.key for written in batch])
+        visible: list[tuple[Written, bytes | None, bytes]] = []
+        for written, there in zip(batch, values, strict=True):
+            block = written.block
+            before = fresh.get(block.key, there)
+            if block.is_unwanted or self._is_overtaken(block, before):
+                if not block.outcome.done():
+                    block.outcome.set_result(Outcome.DROPPED)
                 continue
             try:
-                fresh[pending.key] = self._value(written, segment.id, before)
+                fresh[block.key] = value = self._value(written, segment.id, before)
             except InfoUnfit:
                 continue
-            visible.append((written, before))
+            visible.append((written, before, value))
         if not visible or not self._index.write(self._items(opened, fresh)):
             return
         opened.announced = True
-        for written, before in visible:
+        for written, before, value in visible:
             if before is not None:
                 self._lose(before)
-            self._table.gain(segment, written.layout.data_size)
-            self.kept_bytes += written.layout.data_size
-            written.pending.outcome.set_result(Outcome.KEPT)
+            self._gain(segment, written, value)
+            written.block.outcome.set_result(Outcome.KEPT)
+
+    def _is_overtaken(self, block: Pending | Keeper, before: bytes | None) -> bool:
+        if isinstance(block, Keeper):
+            source = block.source
+            return before is None or not entries.lies_at(before, source.segment, source.record_offset)
+        # An object that is hidden has a later update waiting, which refusing would overtake.
+        return self._index.is_hidden(block.content.oh) or self._gives_way(block, before)
+
+    def _gain(self, segment: Segment, written: Written, value: bytes) -> None:
+        block, size, spot = written.block, written.layout.data_size, entries.unpack_spot(value)
+        self._table.gain(segment, size, pinned=spot is not None and bool(spot.flags & Flag.PINNED))
+        if isinstance(block, Keeper):
+            self.moved_bytes += size
+            return
+        self.kept_bytes += size
+        if not block.content.is_draft:
+            self._policy.gate.inserted(names.key_hash(block.key), size)
 
     def _gives_way(self, pending: Pending, before: bytes | None) -> bool:
         """Whether the object is known to be of another version than a block whose own info is no news."""
@@ -117,11 +155,6 @@ class Keeping:
         entry = self._index.entry(before)
         return entry is not None and entry.validated_s > 0
 
-    def _drop(self, pending: Pending) -> None:
-        # An object that is hidden has a later update waiting, which refusing would overtake.
-        if not pending.outcome.done():
-            pending.outcome.set_result(Outcome.DROPPED)
-
     def _items(self, opened: OpenSegment, fresh: dict[bytes, bytes]) -> list[Item]:
         items: list[Item] = [*fresh.items()]
         if not opened.announced:
@@ -130,14 +163,27 @@ class Keeping:
         return items
 
     def _value(self, written: Written, segment: int, before: bytes | None) -> bytes:
-        pending, spot = written.pending, written.spot(segment)
-        known, vh = pending.known, pending.content.vh
+        block, spot = written.block, self._spot(written, segment, before)
+        if isinstance(block, Keeper):
+            assert before is not None
+            return entries.moved(before, spot)
+        known, vh = block.known, block.content.vh
         if known is None:
             return entries.pack_spot(spot)
         older = self._index.entry(before) if before is not None and _is_of(before, vh) else None
         if older is not None and older.validated_s > known.validated_s:
             return self._index.pack(replace(older, spot=spot))
         return self._index.pack(self._entry(known, vh, spot))
+
+    def _spot(self, written: Written, segment: int, before: bytes | None) -> Spot:
+        block, spot = written.block, written.spot(segment)
+        if isinstance(block, Pending):
+            if block.terms.pinned_until_s is not None:
+                return pinned(spot, block.terms.pinned_until_s)
+            if block.known is not None and before is not None and not _is_of(before, block.content.vh):
+                return spot
+        was = _spot(before)
+        return pinned(spot, was.expires_s) if was is not None and holds(was, self._site.now_s()) else spot
 
     def _entry(self, known: Known, vh: bytes, spot: Spot | None) -> InfoEntry:
         return InfoEntry(known.info, vh, spot, self._index.trust_epoch, known.validated_s, known.complete)
@@ -168,6 +214,7 @@ class Keeping:
         before = self._index.latest_value(oh)
         if before is not None:
             self._lose(before)
+            self._policy.gate.removed(names.whole_hash(oh))
         await self._update(oh, None)
 
     async def _update(self, oh: bytes, value: bytes | None) -> None:
@@ -202,12 +249,13 @@ class Keeping:
         value = self._index.value(key)
         if value is not None and entries.lies_at(value, segment, record_offset) and self._index.write([(key, None)]):
             self._lose(value)
+            self._policy.gate.removed(names.key_hash(key))
 
     def _lose(self, value: bytes) -> None:
         spot = _spot(value)
         segment = self._table.get(spot.segment) if spot is not None else None
         if spot is not None and segment is not None:
-            self._table.lose(segment, min(spot.data_size, segment.live_bytes))
+            self._table.lose(segment, spot.data_size, pinned=bool(spot.flags & Flag.PINNED))
 
 
 def _is_of(value: bytes, vh: bytes) -> bool:

@@ -2,17 +2,14 @@
 
 import errno
 import logging
+from collections.abc import Callable
 
 from gateway.store import entries, segments
 from gateway.store.entries import SegmentEntry, State
-from gateway.store.health import Health
-from gateway.store.index import Index
+from gateway.store.ground import Ground
 from gateway.store.pending import OpenSegment
 from gateway.store.segments import Kind, Sums
-from gateway.store.site import Site
-from gateway.store.space import Space
-from gateway.store.table import Segment, Segments
-from gateway.store.tending import Tending
+from gateway.store.table import Segment
 
 FULL_RETRY_S = 30.0
 """How long a full file system is left alone before it is asked again."""
@@ -24,57 +21,68 @@ log = logging.getLogger(__name__)
 class Making:
     """Belongs to the event loop."""
 
-    def __init__(self, site: Site, index: Index, table: Segments, health: Health, tending: Tending) -> None:
-        self._site = site
-        self._index = index
-        self._table = table
-        self._health = health
-        self._tending = tending
+    def __init__(self, ground: Ground) -> None:
+        self._site = ground.site
+        self._index = ground.index
+        self._space = ground.space
+        self._table = ground.table
+        self._health = ground.health
+        self._tending = ground.tending
         self._full_until_s = 0.0
         self.next_id = 1
         self.reserved_id = 1
         """Ids below it are reserved: no later start gives them out again."""
+        self.last_position = 0
+        """The largest `log_position` of all segments."""
 
-    async def next_segment(self, space: Space, first_seq: int) -> OpenSegment | None:
-        """A new segment to write to; None if there is no room and will not be any soon, or the disk fails."""
+    async def next_segment(self, kind: Kind, first_seq: int, *, moves: Callable[[], bool]) -> OpenSegment | None:
+        """A new segment to write to; None if there is no room and will not be any soon, or the disk fails.
+
+        `moves`: what an eviction moves waits for it.
+        """
         now_s = self._site.clock.monotonic_s()
-        if now_s < self._full_until_s or not await space.holds(lambda: space.room().missing_bytes <= 0):
+        if now_s < self._full_until_s or not await self._space.has_one(moves=moves):
             return None
         try:
-            return await self._make(space, first_seq)
+            return await self._make(kind, first_seq)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno != errno.ENOSPC or moves():
                 self._health.write_failed(error, now_s)
                 return None
         # Somebody else has filled the file system: what one of our segments takes may be enough for another.
-        space.owed = 1
         try:
-            return await self._make(space, first_seq) if await space.holds(lambda: not space.owed) else None
+            return await self._make(kind, first_seq) if await self._space.evicted_one() else None
         except OSError as error:
             self._full_until_s = now_s + FULL_RETRY_S
             log.warning("the file system is full", extra={"path": self._site.directory, "error": str(error)})
             return None
 
-    async def _make(self, space: Space, first_seq: int) -> OpenSegment | None:
+    def next_position(self) -> int:
+        """A place at the head of a log."""
+        self.last_position += 1
+        return self.last_position
+
+    async def _make(self, kind: Kind, first_seq: int) -> OpenSegment | None:
         number = await self._new_id()
         if number is None:
             return None
-        space.being_made += 1
+        self._space.being_made += 1
         try:
-            return await self._made(number, first_seq)
+            return await self._made(number, kind, first_seq)
         finally:
-            space.being_made -= 1
-            space.wanted.set()
+            self._space.being_made -= 1
+            self._space.wanted.set()
 
-    async def _made(self, number: int, first_seq: int) -> OpenSegment:
+    async def _made(self, number: int, kind: Kind, first_seq: int) -> OpenSegment:
         site, now_s = self._site, self._site.now_s()
-        created_us, kind = int(site.clock.now_s() * 1e6), Kind.MAIN
+        created_us = int(site.clock.now_s() * 1e6)
         head = segments.header(site.uuid, number, created_us, first_seq, site.segment_size, kind)
         fd = await self._tending.call(site.files.create, site.path_of(number), site.segment_size, head)
-        entry = SegmentEntry(State.OPEN, Sums(0, 0, 0), first_seq, now_s, log_position=number, kind=kind)
+        entry = SegmentEntry(State.OPEN, Sums(0, 0, 0), first_seq, now_s, self.next_position(), kind)
         segment = Segment(number, site.path_of(number), entry)
         self._table.add(segment)
         self._table.opened(segment, fd)
+        self._space.being_written += 1
         return OpenSegment(segment)
 
     async def _new_id(self) -> int | None:

@@ -42,11 +42,18 @@ def stripe_hash(secret: bytes, vh: bytes, number: int) -> bytes:
 
 def key_hash(index_key: bytes) -> int:
     """64 bits that stand for a block in whatever remembers many of them: from the key of its index entry."""
-    first = int.from_bytes(index_key[1:9], "little")
-    if len(index_key) == 1 + NAME_SIZE:
-        return first
-    number = int.from_bytes(index_key[13:17], "big")
-    return (first ^ (number + 1) * _GOLDEN) & _U64_MAX
+    name = index_key[1:]
+    return whole_hash(name) if index_key[:1] == b"o" else piece_hash(name, int.from_bytes(name[12:], "big"))
+
+
+def whole_hash(oh: bytes) -> int:
+    """The `key_hash` of a whole object."""
+    return int.from_bytes(oh[:8], "little")
+
+
+def piece_hash(vh: bytes, number: int) -> int:
+    """The `key_hash` of a piece."""
+    return (int.from_bytes(vh[:8], "little") ^ (number + 1) * _GOLDEN) & _U64_MAX
 
 
 def slot_of(name: bytes) -> int:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.kv import allocated_bytes
 from gateway.store.disk import Files
 from gateway.store.shard import Shard
 from gateway.store.site import is_shard
+from gateway.tasks import end
 
 
 class Older:
@@ -29,9 +30,7 @@ class Older:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _remove(self) -> None:
         files = self._shard.site.files

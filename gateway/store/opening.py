@@ -3,15 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.kv import Kv, KvCorrupt, KvFailed
-from gateway.store import entries, recovery, sealing
+from gateway.store import entries, hits, recovery, sealing
 from gateway.store import site as sites
+from gateway.store.absent import AbsentKv
 from gateway.store.disk import Files
 from gateway.store.entries import State
 from gateway.store.extras import EntryDamaged
@@ -20,6 +20,7 @@ from gateway.store.index import Index
 from gateway.store.shard import Shard
 from gateway.store.site import Geometry, Site
 from gateway.store.table import Segment
+from gateway.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ class Means:
     clock: Clock
     geometry: Geometry
     min_free_percent: int
-    readers: Executor
+    pin_max_percent: int
+    read_threads: int
 
 
 def shard_at(number: int, home: Home, own: Super, means: Means) -> Shard:
@@ -48,7 +50,14 @@ def shard_at(number: int, home: Home, own: Super, means: Means) -> Shard:
         log.error("the index of a disk is lost: it starts empty", extra={"path": home.path, "error": str(error)})
         site = _site(home, replace(own, shard=fresh_uuid()), means)
         index = _index(site, means)
-    return Shard(number, site, index, means.readers)
+    return Shard(number, site, index, means.read_threads)
+
+
+def absent(left: Shard, means: Means) -> Shard:
+    """What stands in for a shard whose disk is given up: finds nothing, keeps nothing, does nothing."""
+    shard = Shard(left.number, left.site, Index(AbsentKv(stalls=False), means.clock), means.read_threads)
+    shard.health.given_up.set()
+    return shard
 
 
 def _site(home: Home, own: Super, means: Means) -> Site:
@@ -60,6 +69,7 @@ def _site(home: Home, own: Super, means: Means) -> Site:
         means.geometry,
         own.segment_size,
         means.min_free_percent,
+        means.pin_max_percent,
     )
 
 
@@ -78,20 +88,18 @@ def _index(site: Site, means: Means) -> Index:
         raise
 
 
-async def recover(shard: Shard, share_bytes: int) -> None:
+async def recover(shard: Shard, share_bytes: int, *, trusts_all: bool) -> None:
     """Makes the segments of a disk what they must be after any end, and its use fit its share.
 
+    Unless it `trusts_all` that was written, what may not have reached the medium is verified later.
     Raises `OSError`, `KvFailed`, `EntryDamaged`.
     """
-    await asyncio.to_thread(_find, shard)
+    await asyncio.to_thread(_find, shard, trusts_all=trusts_all)
     await shard.upkeep.measure(share_bytes)
-    for segment in shard.table.all():
-        if segment.entry.state is State.EVICTING:
-            await shard.eviction.evict(segment)
     await shard.upkeep.make_room()
 
 
-def _find(shard: Shard) -> None:
+def _find(shard: Shard, *, trusts_all: bool) -> None:
     site, index = shard.site, shard.index
     known = index.segments()
     names = {number: name for name in site.files.names(site.segments) if (number := sites.segment_of(name)) is not None}
@@ -107,13 +115,27 @@ def _find(shard: Shard) -> None:
         ]
     )
     entries_of = {**known, **sealed}
+    # What an eviction left of a segment is found as before.
+    entries_of |= {number: replace(known[number], state=State.SEALED) for number in plan.evict}
+    counted = {row.segment: row for row in hits.parse(_hits(site), site.uuid)}
     for number in sorted({*plan.keep, *plan.evict, *sealed}):
         segment = Segment(number, site.path_of(number), entries_of[number])
+        if number in counted:
+            hits.apply(counted[number], segment)
         shard.table.add(segment)
         if segment.entry.state is State.SEALED:
             shard.upkeep.found(segment)
     shard.making.next_id = shard.making.reserved_id = plan.next_id
+    shard.making.last_position = max((entry.log_position for entry in entries_of.values()), default=0)
     shard.writer.last_seq = max((entry.sums.last_seq for entry in entries_of.values()), default=0)
+    shard.pins.load()
+
+
+def _hits(site: Site) -> bytes | None:
+    try:
+        return site.files.load(site.hits)
+    except OSError:
+        return None  # how often blocks were read is worth no start that fails
 
 
 def _sealed(site: Site, number: int, entry: entries.SegmentEntry) -> entries.SegmentEntry | None:
@@ -141,8 +163,4 @@ async def running(shard: Shard) -> AsyncIterator[None]:
         try:
             await shard.stop()
         finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
+            await end(*tasks)

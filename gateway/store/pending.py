@@ -1,4 +1,4 @@
-"""Blocks on their way to the disk, and the segment that is being written."""
+"""Blocks on their way to the disk, and the segments that are being written."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from gateway.model import Known
 from gateway.store import segments
 from gateway.store.disk import Buffer
 from gateway.store.entries import Spot
-from gateway.store.records import Layout, Record
-from gateway.store.table import VERIFIED, Segment
-from gateway.store.values import Content, Outcome, Terms
+from gateway.store.records import Flag, Layout, Record
+from gateway.store.table import UNGATED, VERIFIED, Segment
+from gateway.store.values import Admission, Content, Outcome, Terms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +27,13 @@ class Wish:
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """A block on its way to the disk. `key` is its index key; `superseded`: drop it."""
+    """A new block on its way to the disk. `key` is its index key; `superseded`: drop it."""
 
     content: Content
     number: int
     data: Buffer
     known: Known | None
+    terms: Terms
     key: bytes
     outcome: asyncio.Future[Outcome]
     superseded: bool = False
@@ -41,12 +42,41 @@ class Pending:
     def is_unwanted(self) -> bool:
         return self.superseded or self.outcome.done()
 
+    @property
+    def is_pinned(self) -> bool:
+        return self.terms.pinned_until_s is not None
+
+    @property
+    def mark(self) -> int:
+        """What its mark begins as."""
+        is_gated = self.terms.admission is Admission.AUTO and not self.content.is_draft
+        return VERIFIED if is_gated else VERIFIED | UNGATED
+
+
+@dataclass(slots=True, eq=False)
+class Keeper:
+    """A record that outlives the segment it lay in: it is written again as it was, under another place.
+
+    `source` is where it lies now; `mark` is what its new mark begins as.
+    """
+
+    record: Record
+    data: Buffer
+    key: bytes
+    source: Spot
+    mark: int
+    outcome: asyncio.Future[Outcome]
+
+    @property
+    def is_unwanted(self) -> bool:
+        return self.outcome.done()
+
 
 @dataclass(slots=True, eq=False)
 class Written:
     """A block and the record that it is."""
 
-    pending: Pending
+    block: Pending | Keeper
     record: Record
     offset: int
     layout: Layout
@@ -54,7 +84,7 @@ class Written:
     header_crc: int = 0
 
     def spot(self, segment: int) -> Spot:
-        """Where it lies."""
+        """Where it lies, unpinned."""
         return Spot(
             segment,
             self.offset,
@@ -67,9 +97,14 @@ class Written:
         )
 
 
+def pinned(spot: Spot, until_s: int) -> Spot:
+    """The same place, pinned until then (unix seconds, 0 for good)."""
+    return spot._replace(flags=spot.flags | Flag.PINNED, expires_s=until_s)
+
+
 @dataclass(slots=True, eq=False)
 class OpenSegment:
-    """The segment that is being written: where the next record goes, and the rows of its footer so far."""
+    """A segment that is being written: where the next record goes, and the rows of its footer so far."""
 
     segment: Segment
     offset: int = segments.HEADER_SIZE
@@ -83,12 +118,12 @@ class OpenSegment:
     def add(self, batch: Sequence[Written]) -> None:
         """Counts records that are written, in order."""
         for written in batch:
-            shape, record = written.layout, written.record
-            self.rows += segments.row(written.offset, shape.data_size, record.flags, written.pending.key)
+            shape, record, block = written.layout, written.record, written.block
+            self.rows += segments.row(written.offset, shape.data_size, record.flags, block.key)
             self.offset = written.offset + shape.size
             self.data_bytes += shape.data_size
-            self.last_seq = record.seq
-        self.segment.marks += bytes((VERIFIED,)) * len(batch)
+            self.last_seq = max(self.last_seq, record.seq)
+            self.segment.marks.append(block.mark)
 
     @property
     def records(self) -> int:

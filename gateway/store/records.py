@@ -96,7 +96,12 @@ def layout(offset: int, name_size: int, data_size: int) -> Layout:
     data_start = header_size
     if data_size >= PAGED_SIZE_MIN:
         data_start = _up(offset + header_size, PAGE_SIZE) - offset
-    return Layout(header_size, data_start, data_size, _up(data_start + data_size, ALIGNMENT))
+    return Layout(header_size, data_start, data_size, size_of(data_start, data_size))
+
+
+def size_of(data_start: int, data_size: int) -> int:
+    """The distance to the next record."""
+    return _up(data_start + data_size, ALIGNMENT)
 
 
 def chunk_crcs(data: bytes | bytearray | memoryview) -> tuple[int, ...]:
@@ -167,7 +172,7 @@ def _is_possible(shape: Layout, used_size: int, chunk_count: int) -> bool:
         0 < shape.data_size <= BLOCK_SIZE
         and chunk_count == shape.chunk_count
         and used_size <= shape.header_size <= shape.data_start <= shape.header_size + PAGE_SIZE
-        and shape.size == _up(shape.data_start + shape.data_size, ALIGNMENT)
+        and shape.size == size_of(shape.data_start, shape.data_size)
     )
 
 

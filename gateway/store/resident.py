@@ -22,13 +22,13 @@ class Slice:
 
     __slots__ = ("_place", "_segment", "_table", "data", "offset", "size")
 
-    def __init__(self, table: Segments, segment: Segment, place: Place) -> None:
+    def __init__(self, table: Segments, segment: Segment, place: Place, offset: int, size: int) -> None:
         self._table = table
         self._segment = segment
         self._place = place
         self.data: bytearray | None = None
-        self.offset = 0
-        self.size = 0
+        self.offset = offset
+        self.size = size
 
     @property
     def fd(self) -> int:
@@ -36,7 +36,7 @@ class Slice:
 
     def count(self) -> None:
         """Somebody reads the block."""
-        slices.count_hit(self._segment, self._place, verified=False)
+        slices.count_hit(self._segment, self._place, self._table.gate)
 
     def release(self) -> None:
         """It has been sent, or will not be."""
@@ -52,14 +52,13 @@ def slice_now(table: Segments, segment: Segment, place: Place, start: int, stop:
     fd = segment.fd
     if fd < 0 or _NO_WAITING is None or not segment.marks[place.ordinal] & VERIFIED:
         return None
-    found = Slice(table, segment, place)
-    found.offset = place.data_offset + start
-    found.size = stop - start
+    offset, size = place.data_offset + start, stop - start
+    found = Slice(table, segment, place, offset, size)
     try:
-        if found.size <= copy_max:
-            found.data = bytearray(found.size)
-            return found if os.preadv(fd, [found.data], found.offset, _NO_WAITING) == found.size else None
-        if not _is_resident(fd, found.offset, found.size, _NO_WAITING):
+        if size <= copy_max:
+            found.data = bytearray(size)
+            return found if os.preadv(fd, (found.data,), offset, _NO_WAITING) == size else None
+        if not _is_resident(fd, offset, size, _NO_WAITING):
             return None
     except OSError:
         return None  # not in the page cache, or an error that the ordinary way will meet and tell

@@ -10,6 +10,7 @@ from gateway.store.capacity import SLACK_MIN_BYTES
 from gateway.store.disk import Files
 
 OPEN_FILES_MAX = 1024
+PROBE_EVERY_S = 60.0
 PENDING_BYTES_MAX = 64 * MIB
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ class Geometry:
     pending_bytes_max: int = PENDING_BYTES_MAX
     """Blocks that wait to be written to one disk; more are refused."""
     open_files_max: int = OPEN_FILES_MAX
+    probe_every_s: float = PROBE_EVERY_S
+    """How often a disk that was given up is tried."""
 
 
 REAL_GEOMETRY = Geometry()
@@ -50,6 +53,7 @@ class Site:
     geometry: Geometry
     segment_size: int
     min_free_percent: int
+    pin_max_percent: int
 
     @property
     def segments(self) -> Path:
@@ -58,6 +62,11 @@ class Site:
     @property
     def index(self) -> Path:
         return self.directory / "idx"
+
+    @property
+    def hits(self) -> Path:
+        """The file of hit counters."""
+        return self.directory / "HITS"
 
     def path_of(self, segment: int) -> Path:
         """The file of a segment."""

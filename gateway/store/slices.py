@@ -2,10 +2,12 @@
 
 import os
 
-from gateway.store import records
+from gateway.store import names, records
 from gateway.store.disk import Files
-from gateway.store.records import CHUNK_SIZE, Found, RecordDamaged
-from gateway.store.table import HITS, VERIFIED, Segment
+from gateway.store.entries import Spot
+from gateway.store.gate import Gate
+from gateway.store.records import CHUNK_SIZE, Found, Record, RecordDamaged
+from gateway.store.table import HITS, UNGATED, VERIFIED, Segment
 from gateway.store.values import Place
 
 CHEAP_SIZE_MAX = 256 * 1024
@@ -13,10 +15,9 @@ CHEAP_SIZE_MAX = 256 * 1024
 _NO_WAITING = getattr(os, "RWF_NOWAIT", None)
 
 
-def read_now(segment: Segment, place: Place, start: int, stop: int) -> memoryview | None:
+def read_now(segment: Segment, place: Place, start: int, stop: int, gate: Gate) -> memoryview | None:
     """The bytes [start, stop) of a verified block that is in the page cache, else None."""
-    mark = segment.marks[place.ordinal]
-    if not mark & VERIFIED or segment.fd < 0 or _NO_WAITING is None:
+    if not segment.marks[place.ordinal] & VERIFIED or segment.fd < 0 or _NO_WAITING is None:
         return None
     buffer = bytearray(stop - start)
     try:
@@ -25,17 +26,20 @@ def read_now(segment: Segment, place: Place, start: int, stop: int) -> memoryvie
         return None  # not in the page cache, or an error that `read_checked` will meet and tell
     if count != stop - start:
         return None
-    if mark & HITS != HITS:
-        segment.marks[place.ordinal] = mark + 1
+    count_hit(segment, place, gate)
     return memoryview(buffer)
 
 
-def count_hit(segment: Segment, place: Place, *, verified: bool) -> None:
-    """Counts a read of the block, and remembers that all of it was checked."""
-    mark = segment.marks[place.ordinal]
+def count_hit(segment: Segment, place: Place, gate: Gate) -> None:
+    """Counts a read of the block."""
+    marks, ordinal = segment.marks, place.ordinal
+    mark = marks[ordinal]
     if mark & HITS != HITS:
-        mark += 1
-    segment.marks[place.ordinal] = mark | VERIFIED if verified else mark
+        marks[ordinal] = mark + 1
+    if not mark & UNGATED:
+        content = place.content
+        h = names.whole_hash(content.oh) if content.whole else names.piece_hash(content.vh, place.number)
+        gate.read(h, place.data_size, hit=True)
 
 
 def worth_whole(segment: Segment, place: Place, start: int, stop: int) -> bool:
@@ -71,6 +75,40 @@ def read_checked(files: Files, fd: int, place: Place, start: int, stop: int) -> 
     if records.chunk_crcs(data) != crcs:
         raise RecordDamaged("data checksum")
     return data[start - first : stop - first]
+
+
+def read_header(files: Files, fd: int, spot: Spot) -> Record:
+    """The header of the record at a spot, checked; blocks. Raises `RecordDamaged`, `OSError`."""
+    head = bytearray(_head_size(spot))
+    files.read(fd, head, spot.record_offset)
+    return _record_at(spot, memoryview(head)).record
+
+
+def read_record(files: Files, fd: int, spot: Spot) -> tuple[Record, memoryview]:
+    """The record at a spot with its data, checked; blocks. Raises `RecordDamaged`, `OSError`."""
+    head_size = _head_size(spot)
+    buffer = bytearray(head_size + spot.data_size)
+    if files.read(fd, buffer, spot.record_offset) != len(buffer):
+        raise RecordDamaged("cut short")
+    view = memoryview(buffer)
+    found, data = _record_at(spot, view[:head_size]), view[head_size:]
+    if found.layout.data_size != spot.data_size or records.chunk_crcs(data) != found.chunk_crcs:
+        raise RecordDamaged("data checksum")
+    return found.record, data
+
+
+def _head_size(spot: Spot) -> int:
+    size = spot.data_offset - spot.record_offset
+    if not 0 < size <= records.HEADER_SIZE_MAX + records.PAGE_SIZE:
+        raise RecordDamaged("offsets")
+    return size
+
+
+def _record_at(spot: Spot, head: memoryview) -> Found:
+    found = records.parse(spot.segment, spot.record_offset, head)
+    if found.crc != spot.header_crc or found.layout.data_start != len(head):
+        raise RecordDamaged("another record")
+    return found
 
 
 def _check_names(found: Found, place: Place) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,8 @@ from gateway.store.resident import COPY_MAX, Slice
 from gateway.store.rulebook import Rulebook
 from gateway.store.shard import Shard
 from gateway.store.site import REAL_GEOMETRY, Geometry
-from gateway.store.values import NORMAL_TERMS, Content, Held, Outcome, Place, Terms, Usage
+from gateway.store.values import NORMAL_TERMS, Content, Held, Outcome, Place, Pool, Terms, Usage
+from gateway.store.whereabouts import Whereabouts
 
 LOOKUP_SLICE = 64
 """Blocks looked up in one stretch of the event loop."""
@@ -47,7 +47,7 @@ class BlockStore:
     def __init__(self, shards: Sequence[Shard], own: Super, rulebook: Rulebook, sizes: Sizes) -> None:
         self.shards = shards
         self._rulebook = rulebook
-        self._only = shards[0] if len(shards) == 1 else None
+        self._is_one = len(shards) == 1
         self._slots = names.slots(own.disks)
         self._secret = own.secret
         self._sizes = sizes
@@ -68,15 +68,11 @@ class BlockStore:
         """
         capacity_bytes = geometry.capacity_bytes or config.capacity
         open_kv = open_kv or SharedCache.of(config.index_cache or config.memory // INDEX_CACHE_SHARE).opened
-        readers = ThreadPoolExecutor(config.read_threads, thread_name_prefix="store-read")
-        means = Means(files, open_kv, clock, geometry, config.min_free, readers)
-        try:
-            async with disks.opened(config, capacity_bytes, means) as (shards, own):
-                rulebook = await asyncio.to_thread(Rulebook, config.paths, files, clock)
-                object_size_max = geometry.object_size_max or capacity_bytes * config.object_max // 100
-                yield cls(shards, own, rulebook, Sizes(capacity_bytes, object_size_max))
-        finally:
-            readers.shutdown(wait=False, cancel_futures=True)
+        means = Means(files, open_kv, clock, geometry, config.min_free, config.pin_max, config.read_threads)
+        async with disks.opened(config, capacity_bytes, means) as (shards, own):
+            rulebook = await asyncio.to_thread(Rulebook, config.paths, files, clock)
+            object_size_max = geometry.object_size_max or capacity_bytes * config.object_max // 100
+            yield cls(shards, own, rulebook, Sizes(capacity_bytes, object_size_max))
 
     def content(self, bucket: Bucket, key: Key, version: Version, size: int) -> Content:
         """The name of one content of an object."""
@@ -102,7 +98,10 @@ class BlockStore:
         """As `known`, and where the block of a whole object lies, in one look."""
         oh = self._name_of(bucket, key)
         held = self._home_of(oh).held(bucket, key, oh)
-        return None if held is None else held._replace(known=self._as_trusted(bucket, key, held.known))
+        if held is None:
+            return None
+        known = self._as_trusted(bucket, key, held.known)
+        return held if known is held.known else Held(known, held.content, held.place)
 
     def places(self, content: Content, first: int, count: int) -> list[Place | None]:
         """Where the blocks `first` to `first + count` lie; None for what is not here."""
@@ -156,6 +155,21 @@ class BlockStore:
         shard = self._shard_of(content, number)
         too_large = content.size > self._sizes.object_max
         return await shard.keep(Wish(content, number, data, known, terms, too_large=too_large))
+
+    def pin(self, place: Place, until_s: int) -> bool:
+        """Keeps a block from eviction until then (unix seconds, 0 for good).
+
+        False if it is not there any more, if more than `pin_max` of its disk would be pinned, or if the disk fails.
+        """
+        return self.shards[place.shard].pin(place, until_s)
+
+    def unpin(self, place: Place) -> bool:
+        """Ends the pin of a block, which then stays as long as any other; False if there is none, or the disk fails."""
+        return self.shards[place.shard].unpin(place)
+
+    def describe(self, place: Place) -> Whereabouts | None:
+        """Where and how a block is kept; None if it is not there any more."""
+        return self.shards[place.shard].describe(place)
 
     async def install(self, bucket: Bucket, key: Key, known: Known) -> None:
         """Keeps an info; when it returns nobody can see an older one. An equal version keeps its place."""
@@ -211,7 +225,9 @@ class BlockStore:
             kept_bytes_total=sum(shard.keeping.kept_bytes for shard in self.shards),
             evicted_bytes_total=sum(shard.eviction.evicted_bytes for shard in self.shards),
             refused_total=sum(shard.keeping.refused for shard in self.shards),
-            damaged_total=sum(shard.damaged for shard in self.shards),
+            damaged_total=sum(shard.damaged + shard.eviction.damaged for shard in self.shards),
+            pools=self._pools(),
+            moved_bytes_total=sum(shard.keeping.moved_bytes for shard in self.shards),
         )
 
     def _name_of(self, bucket: Bucket, key: Key) -> bytes:
@@ -221,12 +237,16 @@ class BlockStore:
         until_s = self._rulebook.rules.distrusted_s(bucket, key)
         return known if known.validated_s > until_s or not until_s else replace(known, validated_s=0)
 
+    def _pools(self) -> dict[Pool, int]:
+        pools = [shard.table.pools() for shard in self.shards]
+        return {pool: sum(its[pool] for its in pools) for pool in Pool}
+
     def _home_of(self, oh: bytes) -> Shard:
-        return self._only or self.shards[self._slots[names.slot_of(oh)]]
+        return self.shards[0 if self._is_one else self._slots[names.slot_of(oh)]]
 
     def _shard_of(self, content: Content, number: int) -> Shard:
-        if self._only is not None:
-            return self._only
+        if self._is_one:
+            return self.shards[0]
         if content.whole:
             return self._home_of(content.oh)
         return self._home_of(names.stripe_hash(self._secret, content.vh, number))

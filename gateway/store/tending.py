@@ -1,14 +1,12 @@
 """The thread in which a shard does what blocks, and descriptors of segments that stay open meanwhile."""
 
-import asyncio
-import functools
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 from gateway.store.site import Site
 from gateway.store.table import Segment, Segments
+from gateway.store.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -17,15 +15,14 @@ T = TypeVar("T")
 class Tending:
     """Of one shard. Belongs to the event loop."""
 
-    def __init__(self, site: Site, table: Segments, thread: Executor) -> None:
+    def __init__(self, site: Site, table: Segments, thread: Threads) -> None:
         self._site = site
         self._table = table
         self._thread = thread
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the function returns or raises, called in the thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, functools.partial(function, *args, **kwargs))
+        """What the function returns or raises, called in the thread; `OSError` also when the disk is given up."""
+        return await self._thread.run(function, *args, **kwargs)
 
     @asynccontextmanager
     async def reading(self, segment: Segment) -> AsyncIterator[int]:

@@ -5,20 +5,19 @@ import logging
 from collections import deque
 from dataclasses import replace
 
-from gateway.store import capacity, logs, sealing
+from gateway.store import capacity, entries, hits, logs, sealing
 from gateway.store.entries import State
 from gateway.store.eviction import Eviction
-from gateway.store.health import Health
-from gateway.store.index import Index
+from gateway.store.gate import Mode
+from gateway.store.ground import Ground
 from gateway.store.pending import OpenSegment
-from gateway.store.site import Site
-from gateway.store.space import Space
-from gateway.store.table import Segment, Segments
-from gateway.store.tending import Tending
+from gateway.store.pins import Pins
+from gateway.store.space import AHEAD_SEGMENTS
+from gateway.store.table import Segment
 
-AHEAD_SEGMENTS = 2
-"""Free room that eviction keeps, in segments, so that who writes need not wait for it."""
 MEASURE_EVERY_S = 5.0
+FRUITLESS_MAX = 32
+"""Victims in a row that bring no room, before new ones are left for later."""
 
 log = logging.getLogger(__name__)
 
@@ -26,26 +25,23 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """One task does all of it, so no two things happen to a segment at once."""
 
-    def __init__(
-        self, site: Site, index: Index, table: Segments, health: Health, tending: Tending, eviction: Eviction
-    ) -> None:
-        self._site = site
-        self._index = index
-        self._table = table
-        self._health = health
-        self._tending = tending
+    def __init__(self, ground: Ground, eviction: Eviction, pins: Pins) -> None:
+        self._ground = ground
+        self._site = ground.site
+        self._index = ground.index
+        self._table = ground.table
+        self._health = ground.health
+        self._tending = ground.tending
+        self._policy = ground.policy
         self._eviction = eviction
-        self.space = Space(site, table)
-        self._full: deque[OpenSegment] = deque()
+        self._pins = pins
+        self.space = ground.space
         self._unsynced: deque[Segment] = deque()
-        self._measured_at_s = site.clock.monotonic_s()
+        self._measured_at_s = self._counted_at_s = ground.monotonic_s
+        self._mode: Mode = ground.policy.gate.mode
+        self._fruitless = 0
         self._is_busy = False
         self._rounds = 0
-
-    def full(self, opened: OpenSegment) -> None:
-        """Nothing more is written to it."""
-        self._full.append(opened)
-        self.space.wanted.set()
 
     def found(self, segment: Segment) -> None:
         """A sealed segment of before the start that may not outlive a loss of power yet."""
@@ -70,10 +66,13 @@ class Upkeep:
     async def settled(self) -> None:
         """Returns when all there was to do is done: sealed, evicted, synced."""
         rounds = self._rounds
-        while self._full or self._unsynced or self._is_busy or self._rounds == rounds:
+        while self._has_work(rounds) and not self._health.given_up.is_set():
             self._table.changed.clear()
             self.space.wanted.set()
             await self._table.changed.wait()
+
+    def _has_work(self, rounds: int) -> bool:
+        return bool(self.space.to_seal or self._unsynced) or self._is_busy or self._rounds == rounds
 
     async def once(self) -> None:
         """Measures if it is time, then does all there is to do now."""
@@ -81,34 +80,58 @@ class Upkeep:
         try:
             if self._site.clock.monotonic_s() - self._measured_at_s >= MEASURE_EVERY_S:
                 await self.measure(self.space.room().share_bytes)
+            if self._ground.monotonic_s - self._counted_at_s >= hits.SAVE_EVERY_S:
+                await self.save_hits()
+            self._fruitless = 0
             while await self._step():
                 self.space.is_stuck = False
                 self._table.changed.set()
         finally:
             self._is_busy = False
-            self.space.is_stuck = self.space.room().missing_bytes > 0
+            self.space.is_stuck = self.space.is_full
             self._rounds += 1
             self._table.changed.set()
 
     async def _step(self) -> bool:
-        if self._full:
-            await self._seal(self._full.popleft())
+        if self.space.to_seal:
+            await self._seal(self.space.to_seal.popleft())
             return True
-        if self.space.owed or self.space.room().missing_for(AHEAD_SEGMENTS) > 0:
-            self.space.owed = 0
-            victim = logs.victim(self._table.all())
-            if victim is not None:
-                return await self._eviction.evict(victim)
+        if self.space.is_short and await self._evict_some():
+            return True
+        if await self._pins.clear_ended():
+            return True
         if self._unsynced:
             await self._sync(self._unsynced.popleft())
             return True
         return False
 
+    async def _evict_some(self) -> bool:
+        """Treats one victim; False if there is none, or they do not help."""
+        self._policy.gate.fill_up()
+        victim = logs.choose(self._table.all(), self._site.segment_size)
+        if victim is None or self._fruitless >= FRUITLESS_MAX:
+            self.space.owed = 0
+            return False
+        before = self.space.room().segments
+        if not await self._eviction.treat(victim):
+            return False
+        if self.space.room().segments < before:
+            self._fruitless = self.space.owed = 0
+        else:
+            self._fruitless += 1
+        return True
+
     async def make_room(self) -> None:
-        """Evicts until what is used fits into the share; a smaller one than before is reached here."""
-        while self.space.room().missing_for(0) > 0 and (victim := logs.victim(self._table.all())) is not None:
-            if not await self._eviction.evict(victim):
-                return
+        """Evicts until what is used fits into the share; a smaller one than before is reached here.
+
+        For use before the writer runs: there is no room to keep anything. What is pinned goes last.
+        """
+        for spares_pinned in (True, False):
+            settled = [one for one in self._table.all() if one.entry.state in (State.SEALED, State.SYNCED)]
+            for victim in sorted(settled, key=lambda one: (one.entry.kind, one.entry.log_position)):
+                if self.space.room().missing_for(0) <= 0:
+                    return
+                await self._eviction.drop(victim, spares_pinned=spares_pinned)
 
     async def measure(self, share_bytes: int) -> None:
         """Reads what index and file system take now, and sees to updates that nobody waits for any more."""
@@ -125,9 +148,32 @@ class Upkeep:
             return
         limit_bytes = capacity.limit_bytes(used_bytes, free_bytes, total_bytes, site.min_free_percent)
         self.space.measured(share_bytes, index_bytes, limit_bytes)
+        records = sum(len(segment.marks) for segment in self._table.all())
+        kept_free = AHEAD_SEGMENTS + 1
+        self._policy.fit((self.space.room().segments_max - kept_free) * site.segment_size, records)
+        self.write_down()
+
+    def write_down(self) -> None:
+        """Tells the index what it is to remember of pins and gate."""
+        self._pins.write_down()
+        mode = self._policy.gate.mode
+        if mode is not self._mode and self._index.write([(entries.GATE_MODE_KEY, mode.value.encode())]):
+            self._mode = mode
+
+    async def save_hits(self) -> None:
+        """Writes the file of hit counters. It may fail: all that is lost is how often blocks were read."""
+        site = self._site
+        self._counted_at_s = self._ground.monotonic_s
+        rows = [hits.of(segment) for segment in self._table.all()]
+        self.space.counted(hits.allocated_bytes(rows))
+        try:
+            await self._tending.call(lambda: site.files.replace(site.hits, hits.pack(rows, site.uuid)))
+        except OSError as error:
+            self._health.write_failed(error, self._ground.monotonic_s)
 
     async def _seal(self, opened: OpenSegment) -> None:
         segment, sums = opened.segment, opened.sums
+        self.space.being_written -= 1
         segment.entry = replace(segment.entry, sums=sums)
         if not sums.records:
             await self._eviction.end(segment)

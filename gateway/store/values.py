@@ -1,6 +1,7 @@
 """What the block store trades in: the names of blocks, the places they lie in, and how full it is."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
@@ -32,6 +33,14 @@ class Terms:
 
 
 NORMAL_TERMS = Terms()
+
+
+class Pool(Enum):
+    """What the bytes of blocks are part of, for those who look at the store as a whole."""
+
+    SMALL = "small"
+    MAIN = "main"
+    PINNED = "pinned"
 
 
 class Outcome(Enum):
@@ -104,7 +113,8 @@ class Usage:
     """How full the store is and what it did since it was opened, over all disks.
 
     `used_bytes` is all that counts against `capacity_bytes`: segments, those still open after their end,
-    index and the rest. `live_bytes` can be found.
+    index and the rest. `live_bytes` can be found; `pools` says how many of them are pinned, and in which log the
+    others lie. `moved_bytes_total` were written again, as evictions found them worth keeping.
     """
 
     capacity_bytes: int
@@ -116,3 +126,5 @@ class Usage:
     evicted_bytes_total: int = 0
     refused_total: int = 0
     damaged_total: int = 0
+    moved_bytes_total: int = 0
+    pools: Mapping[Pool, int] = field(default_factory=dict)

@@ -3,17 +3,17 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway.store import records, segments
 from gateway.store.disk import Buffer
-from gateway.store.health import Health
+from gateway.store.ground import Ground
 from gateway.store.making import Making
-from gateway.store.pending import OpenSegment, Pending, Written
+from gateway.store.pending import Keeper, OpenSegment, Pending, Written
 from gateway.store.records import Flag, Record
+from gateway.store.segments import Kind
 from gateway.store.site import Site
-from gateway.store.upkeep import Upkeep
+from gateway.store.threads import Threads
 from gateway.store.values import Outcome
 
 DRAFT_LIFE_S = 24 * 3600
@@ -26,58 +26,127 @@ log = logging.getLogger(__name__)
 
 
 class Writer:
-    """Writes one batch at a time; `found` is called when a batch lies on the disk, and resolves its blocks."""
+    """Writes to one segment of each log; `found` is called when a batch lies on the disk, and resolves its blocks."""
 
     def __init__(
-        self,
-        site: Site,
-        thread: Executor,
-        making: Making,
-        upkeep: Upkeep,
-        health: Health,
-        found: Callable[[OpenSegment, Sequence[Written]], None],
+        self, ground: Ground, thread: Threads, making: Making, found: Callable[[OpenSegment, Sequence[Written]], None]
     ) -> None:
-        self._site = site
-        self._thread = thread
-        self._making = making
-        self._upkeep = upkeep
-        self._health = health
-        self._found = found
+        self.ground = ground
+        self.thread = thread
+        self.making = making
+        self.found = found
+        self.pending_bytes = 0
+        """Of new blocks; what evictions move is not counted."""
+        self.last_seq = 0
+        self._heads = {kind: _Head(self, kind) for kind in Kind}
+
+    def submit(self, kind: Kind, pending: Pending) -> None:
+        """Takes a new block, in the order of its log; its outcome is set sooner or later."""
+        self.pending_bytes += len(pending.data)
+        self._heads[kind].add(pending)
+
+    def move(self, kind: Kind, keepers: Iterable[Keeper]) -> None:
+        """Takes what outlives its segment, ahead of what is new; the outcomes are set sooner or later."""
+        for keeper in keepers:
+            self._heads[kind].add(keeper)
+
+    async def run(self) -> None:
+        """Writes what arrives, until it is cancelled between two batches."""
+        async with asyncio.TaskGroup() as tasks:
+            for head in self._heads.values():
+                tasks.create_task(head.run())
+
+    async def drain(self) -> None:
+        """Returns when nothing waits, with the open segments given back."""
+        for head in self._heads.values():
+            await head.drain()
+
+    def record(self, block: Pending | Keeper) -> Record:
+        """What a block is to become."""
+        if isinstance(block, Keeper):
+            return block.record
+        self.last_seq += 1
+        content, now_s = block.content, self.ground.now_s
+        flags = Flag.WHOLE if content.whole else Flag.PIECE
+        modified_s = block.known.info.modified_s if block.known is not None else 0
+        life_s = DRAFT_LIFE_S if content.is_draft else block.terms.life_s
+        return Record(
+            flags=int(flags | Flag.TRANSIENT if content.is_draft else flags),
+            seq=self.last_seq,
+            oh=content.oh,
+            vh=content.vh,
+            size=content.size,
+            number=records.WHOLE if content.whole else block.number,
+            modified_s=modified_s if 0 <= modified_s <= _TIME_MAX_S else 0,
+            created_s=now_s,
+            expires_s=min(now_s + life_s, _TIME_MAX_S) if life_s else 0,
+            name=content.bucket.encode() + b"\0" + content.key,
+        )
+
+    def end(self, block: Pending | Keeper, outcome: Outcome) -> None:
+        """Nothing more is done for a block."""
+        if isinstance(block, Pending):
+            self.pending_bytes -= len(block.data)
+        if not block.outcome.done():
+            block.outcome.set_result(outcome)
+
+
+class _Head:
+    """Where one log grows: its open segment, and what waits to be written to it. Writes one batch at a time."""
+
+    def __init__(self, writer: Writer, kind: Kind) -> None:
+        self._writer = writer
+        self._kind = kind
         self._open: OpenSegment | None = None
-        self._waiting: deque[Pending] = deque()
+        self._new: deque[Pending] = deque()
+        self._moving: deque[Keeper] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.pending_bytes = 0
-        self.last_seq = 0
+        self._has_ended = False
 
-    def submit(self, pending: Pending) -> None:
-        """Takes a block, in order; its outcome is set sooner or later."""
-        self._waiting.append(pending)
-        self.pending_bytes += len(pending.data)
+    def add(self, block: Pending | Keeper) -> None:
+        if self._has_ended:
+            self._writer.end(block, Outcome.UNWRITTEN)
+            return
+        if isinstance(block, Keeper):
+            self._moving.append(block)
+            # Who waits for room on behalf of new blocks need not wait any more: for these some is kept free.
+            self._writer.ground.space.look_again()
+        else:
+            self._new.append(block)
         self._arrived.set()
         self._idle.clear()
 
     async def run(self) -> None:
-        """Writes what arrives, until it is cancelled between two batches."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._waiting:
-                if self.pending_bytes < self._site.geometry.gather_below_bytes:
-                    # Small blocks in company cost a third: a change of threads, a call, a batch of the index for all.
-                    await asyncio.sleep(GATHER_S)
-                try:
-                    await self._write_some()
-                except Exception:
-                    # A mistake in one batch must not leave everybody who waits, now and later, without an answer.
-                    log.exception("a batch of blocks was not kept")
-                    self._retire()
-                    self._refuse_waiting()
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                await self._write_all()
+                self._idle.set()
+        finally:
+            self._has_ended = True
+            self._refuse_waiting(Outcome.UNWRITTEN)
             self._idle.set()
 
+    async def _write_all(self) -> None:
+        while self._new or self._moving:
+            if self._may_gather():
+                # Small blocks in company cost a third: a change of threads, a call, a batch of the index for all.
+                await asyncio.sleep(GATHER_S)
+            try:
+                await self._write_some()
+            except Exception:
+                # A mistake in one batch must not leave everybody who waits, now and later, without an answer.
+                log.exception("a batch of blocks was not kept")
+                self._retire()
+                self._refuse_waiting(Outcome.UNWRITTEN)
+
+    def _may_gather(self) -> bool:
+        return not self._moving and self._writer.pending_bytes < self._writer.ground.site.geometry.gather_below_bytes
+
     async def drain(self) -> None:
-        """Returns when nothing waits, with the open segment given back."""
         await self._idle.wait()
         self._retire()
 
@@ -92,85 +161,66 @@ class Writer:
         finally:
             # Those that the index did not take; and nobody waits for ever, whatever went wrong.
             for written in batch:
-                self._end(written.pending, Outcome.UNWRITTEN)
+                self._writer.end(written.block, Outcome.UNWRITTEN)
 
     async def _written(self, opened: OpenSegment, batch: Sequence[Written]) -> None:
-        loop = asyncio.get_running_loop()
+        writer = self._writer
         try:
-            await loop.run_in_executor(self._thread, _write, self._site, opened, batch)
+            await writer.thread.run(_write, writer.ground.site, opened, batch)
         except OSError as error:
             # What lies behind `offset` is unknown, and no byte is ever written twice: the segment ends here.
-            self._health.write_failed(error, self._site.clock.monotonic_s())
+            writer.ground.health.write_failed(error, writer.ground.monotonic_s)
             self._retire()
             return
-        self._health.write_worked()
         opened.add(batch)
-        self._found(opened, batch)
+        writer.found(opened, batch)
 
     def _take(self, opened: OpenSegment) -> list[Written]:
         """The blocks that come next, given their places."""
-        geometry, batch, size = self._site.geometry, list[Written](), 0
+        geometry, batch, size = self._writer.ground.site.geometry, list[Written](), 0
         offset, ordinal = opened.offset, opened.records
-        while self._waiting and len(batch) < geometry.batch_records_max and size < geometry.batch_bytes_max:
-            pending = self._waiting[0]
-            if pending.is_unwanted:
-                self._end(self._waiting.popleft(), Outcome.DROPPED)
-                continue
-            record = self._record(pending)
-            shape = records.layout(offset, len(record.name), len(pending.data))
-            if segments.is_full(offset, shape.size, ordinal, self._site.segment_size):
+        while len(batch) < geometry.batch_records_max and size < geometry.batch_bytes_max:
+            queue: deque[Keeper] | deque[Pending] = self._moving or self._new
+            if not queue:
                 break
-            batch.append(Written(self._waiting.popleft(), record, offset, shape, ordinal))
+            block = queue[0]
+            if block.is_unwanted:
+                self._writer.end(queue.popleft(), Outcome.DROPPED)
+                continue
+            record = self._writer.record(block)
+            shape = records.layout(offset, len(record.name), len(block.data))
+            if segments.is_full(offset, shape.size, ordinal, self._writer.ground.site.segment_size):
+                break
+            batch.append(Written(queue.popleft(), record, offset, shape, ordinal))
             offset += shape.size
             ordinal += 1
             size += shape.data_size
         return batch
 
-    def _record(self, pending: Pending) -> Record:
-        self.last_seq += 1
-        content, now_s = pending.content, self._site.now_s()
-        flags = Flag.WHOLE if content.whole else Flag.PIECE
-        modified_s = pending.known.info.modified_s if pending.known is not None else 0
-        return Record(
-            flags=int(flags | Flag.TRANSIENT if content.is_draft else flags),
-            seq=self.last_seq,
-            oh=content.oh,
-            vh=content.vh,
-            size=content.size,
-            number=records.WHOLE if content.whole else pending.number,
-            modified_s=modified_s if 0 <= modified_s <= _TIME_MAX_S else 0,
-            created_s=now_s,
-            expires_s=now_s + DRAFT_LIFE_S if content.is_draft else 0,
-            name=content.bucket.encode() + b"\0" + content.key,
-        )
-
     async def _roll(self) -> None:
         self._retire()
-        if not self._waiting:
+        if not self._new and not self._moving:
             return
-        self._open = await self._making.next_segment(self._upkeep.space, self.last_seq + 1)
+        first_seq = self._writer.last_seq + 1
+        self._open = await self._writer.making.next_segment(self._kind, first_seq, moves=lambda: bool(self._moving))
         if self._open is None:
-            self._refuse_waiting()
+            self._refuse_waiting(Outcome.NO_ROOM)
 
     def _retire(self) -> None:
         if self._open is not None:
-            self._upkeep.full(self._open)
+            self._writer.ground.space.full(self._open)
             self._open = None
 
-    def _refuse_waiting(self) -> None:
-        while self._waiting:
-            self._end(self._waiting.popleft(), Outcome.NO_ROOM)
-
-    def _end(self, pending: Pending, outcome: Outcome) -> None:
-        self.pending_bytes -= len(pending.data)
-        if not pending.outcome.done():
-            pending.outcome.set_result(outcome)
+    def _refuse_waiting(self, outcome: Outcome) -> None:
+        for queue in (self._moving, self._new):
+            while queue:
+                self._writer.end(queue.popleft(), outcome)
 
 
 def _write(site: Site, opened: OpenSegment, batch: Sequence[Written]) -> None:
     buffers: list[Buffer] = []
     for written in batch:
-        data, shape = written.pending.data, written.layout
+        data, shape = written.block.data, written.layout
         crcs = records.chunk_crcs(data)
         head, written.header_crc = records.header(opened.segment.id, written.offset, written.record, shape, crcs)
         buffers += (head, data)

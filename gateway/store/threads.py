@@ -1,0 +1,96 @@
+"""Threads that work for one disk, and how long its calls take."""
+
+import asyncio
+import errno
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from gateway.clock import Clock
+
+PAUSE_MIN_S = 3.0
+"""Looked at less often than this, the process was stopped itself: its calls are not slow for that."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads:
+    """A call to a disk that is gone may never return: who waits for it is let go when the disk is given up."""
+
+    def __init__(self, name: str, count: int, clock: Clock) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._clock = clock
+        self._since: dict[int, float] = {}
+        """By thread, when its call began."""
+        self._looked_at_s = self._forgiven_s = clock.monotonic_s()
+        self._unfinished = set[object]()
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._is_given_up = False
+
+    def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        """Lets a thread do it; the future is done when the thread is."""
+
+        def timed() -> T:
+            me = threading.get_ident()
+            self._since[me] = self._clock.monotonic_s()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                del self._since[me]
+
+        work = self._pool.submit(timed)
+        self._unfinished.add(work)
+        work.add_done_callback(self._unfinished.discard)
+        return asyncio.wrap_future(work)
+
+    async def ended(self, work: asyncio.Future[T]) -> T:
+        """What became of work that was started; cancelling leaves the thread at it.
+
+        Raises `OSError` when the disk is given up, and what the call raises.
+        """
+        if not work.done() and not self._is_given_up:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            work.add_done_callback(lambda _: _wake(waiter))
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+        if not work.done() or work.cancelled():
+            raise OSError(errno.EIO, "the disk is given up")
+        return work.result()
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `start`, then `ended`."""
+        return await self.ended(self.start(call, *args, **kwargs))
+
+    def slowest_s(self) -> float:
+        """How long the longest of the calls takes already. To be asked about every second."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._looked_at_s > PAUSE_MIN_S:
+            self._forgiven_s = now_s
+        self._looked_at_s = now_s
+        return max((now_s - max(began_s, self._forgiven_s) for began_s in list(self._since.values())), default=0.0)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no thread is at work."""
+        return not self._unfinished
+
+    def give_up(self) -> None:
+        """Lets go all who wait, and everybody who will; drops work that did not begin."""
+        self._is_given_up = True
+        self.close(waits=False)
+        for waiter in self._waiters:
+            _wake(waiter)
+
+    def close(self, *, waits: bool) -> None:
+        """Ends them; work that did not begin is dropped. May block, if it `waits`."""
+        self._pool.shutdown(wait=waits, cancel_futures=True)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
