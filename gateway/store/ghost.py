@@ -51,7 +51,11 @@ class Ghost:
         prints[start] = fingerprint
 
     def resize(self, entries: int) -> None:
-        """Remembers so many from now on, within the bounds; cheap, and keeps what fits."""
+        """Remembers so many from now on, within the bounds.
+
+        Cheap. Where that takes another number of sets, the older half may be forgotten: a shard grows while it
+        fills, and evicts nothing then.
+        """
         self._entries = min(max(entries, _ENTRIES_MIN), self._entries_max)
         while self._entries > _STRIDE * self._sets:
             # In twice as many sets, a fingerprint's set is its old one or that one's copy; the other is never found.

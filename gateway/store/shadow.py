@@ -29,6 +29,9 @@ class Shadow:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, h: int) -> bool:
+        return h in self._entries
+
     def read(self, h: int, size: int) -> bool:
         """Whether this cache would have had it; it has it now."""
         entry = self._entries.get(h)
