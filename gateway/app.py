@@ -46,7 +46,7 @@ FILLS_SHARE = 8
 readers that wait for a fill must not hold the memory that it waits for."""
 FILLS_MIN = 2 * MIB
 """One stream and one block at least."""
-LAG_EVERY_S = 1.0
+LAG_EVERY_S = 0.1
 GC_THRESHOLDS = (20_000, 20, 50)
 """New objects before the collector looks, and how often its older generations join."""
 EXPOSED_EVERY_S = 60.0
@@ -149,7 +149,7 @@ class Node:
         """Answers requests until `stop`, and returns when the last answer has ended or its grace is over."""
         async with asyncio.TaskGroup() as tasks:
             s3, admin = tasks.create_task(self._s3.run()), tasks.create_task(self._admin.run())
-            chores = [tasks.create_task(self._measure_lag())]
+            chores = [tasks.create_task(watch_lag(self.metrics.event_loop_lag_seconds.observe, self._clock))]
             if _is_admin_exposed(self._config):
                 chores.append(tasks.create_task(_keep_warning()))
             if self._certificate is not None:
@@ -207,11 +207,13 @@ class Node:
             started_s=self._clock.monotonic_s(),
         )
 
-    async def _measure_lag(self) -> None:
-        while True:
-            before_s = self._clock.monotonic_s()
-            await asyncio.sleep(LAG_EVERY_S)
-            self.metrics.event_loop_lag_seconds.set(max(0.0, self._clock.monotonic_s() - before_s - LAG_EVERY_S))
+
+async def watch_lag(observe: Callable[[float], None], clock: Clock) -> None:
+    """Tells again and again by how many seconds the event loop was late; until cancelled."""
+    while True:
+        due_s = clock.monotonic_s() + LAG_EVERY_S
+        await asyncio.sleep(LAG_EVERY_S)
+        observe(max(0.0, clock.monotonic_s() - due_s))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,10 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        self.event_loop_lag_seconds = Gauge(
+        self.event_loop_lag_seconds = Histogram(
             "forebay_event_loop_lag_seconds",
-            "How late the event loop woke up when it was last measured.",
+            "How late the event loop came to what was due, ten times a second: what requests wait before they begin.",
+            buckets=_SECONDS,
             registry=registry,
         )
         self.transfer_memory_bytes = Gauge(
