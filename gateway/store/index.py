@@ -86,7 +86,8 @@ class Index:
 
     def pack(self, entry: InfoEntry) -> bytes:
         """The value of an object's entry. Raises `InfoUnfit`."""
-        if entry.validated_s < self._trusted_from_s:
+        # An epoch that is not written down yet is the next start's, too, which trusts nothing of now.
+        if entry.validated_s < self._trusted_from_s or self.trust_epoch != self._written_epoch:
             entry = replace(entry, validated_s=0)
         return entries.pack_info(entry, self._type_number(entry.info.content.content_type))
 

@@ -116,6 +116,9 @@ class Keeping:
                 if not block.outcome.done():
                     block.outcome.set_result(Outcome.DROPPED)
                 continue
+            if isinstance(block, Pending) and self._index.is_hidden(block.content.oh):
+                # An update waits that is older, or the block would be unwanted: refused, its info takes the place.
+                continue
             try:
                 fresh[block.key] = value = self._value(written, segment.id, before)
             except InfoUnfit:
@@ -134,8 +137,7 @@ class Keeping:
         if isinstance(block, Keeper):
             source = block.source
             return before is None or not entries.lies_at(before, source.segment, source.record_offset)
-        # An object that is hidden has a later update waiting, which refusing would overtake.
-        return self._index.is_hidden(block.content.oh) or self._gives_way(block, before)
+        return self._gives_way(block, before)
 
     def _gain(self, segment: Segment, written: Written, value: bytes) -> None:
         block, size, spot = written.block, written.layout.data_size, entries.unpack_spot(value)
