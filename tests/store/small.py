@@ -17,6 +17,7 @@ from gateway.store.store import BlockStore
 from gateway.store.values import Content
 from tests.fakes.kv import Maps, SortedKv
 from tests.store.broken import BrokenFiles
+from tests.store.witness import Witness
 
 SEGMENT_SIZE = 64 * 1024
 SEGMENTS = 8
@@ -27,17 +28,24 @@ GEOMETRY = Geometry(
     slack_min_bytes=16 * 1024,
     object_size_max=1 << 40,
     open_files_max=4,
+    probe_every_s=0.01,
 )
 
 
 class Small:
-    """A store that can be stopped, killed and opened again; `files`, `maps` and `clock` outlive it."""
+    """A store that can be stopped, killed and opened again; `files`, `maps` and `clock` outlive it.
+
+    It fails at its end if a promise was broken that nobody would have noticed.
+    """
 
     def __init__(self, *directories: Path, geometry: Geometry = GEOMETRY) -> None:
         self.directories = directories
         self.geometry = geometry
         self.files = BrokenFiles()
         self.maps = Maps()
+        self.witness = Witness(self.files, self.maps.opened)
+        self.files.limit_bytes = geometry.capacity_bytes or self.files.limit_bytes
+        self.files.more_bytes = self.witness.size
         self.clock = ManualClock()
         self._stack = AsyncExitStack()
         self.store: BlockStore
@@ -48,12 +56,14 @@ class Small:
 
     async def open(self) -> BlockStore:
         config = StoreConfig(paths=self.directories, read_threads=2, capacity=StoreConfig().capacity)
-        opening = BlockStore.open(config, self.clock, self.geometry, self.files, self.maps.opened)
+        self.witness.in_use.clear()
+        opening = BlockStore.open(config, self.clock, self.geometry, self.files, self.witness.opened)
         self.store = await self._stack.enter_async_context(opening)
         return self.store
 
     async def stop(self) -> None:
         await self._stack.aclose()
+        assert not self.files.broken_promises
 
     async def kill(self) -> None:
         """Ends it as SIGKILL does: what it does from now on has no effect."""

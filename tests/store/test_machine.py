@@ -1,179 +1,144 @@
-"""A small store under any order of calls, faults and ends: the right bytes or nothing, the latest info or none."""
+"""Small stores under any order of calls, faults and ends: the right bytes or nothing, the latest info or none."""
 
-import asyncio
 import errno
-import tempfile
 from pathlib import Path
+from random import Random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import rule
 
-from gateway.model import BLOCK_SIZE, Known
-from gateway.store.health import RETRY_EVERY_S
+from gateway.kv import KvFailed
+from gateway.store import index
 from gateway.store.values import Content
-from tests.store.small import BUCKET, SEGMENT_SIZE, SEGMENTS, Small, body, info_of, name
+from tests.store.machine import KEYS, SIZES, StoreMachine
+from tests.store.small import BUCKET, name
 
-KEYS = st.sampled_from(["a", "b", "c", "d", "e"])
-SIZES = st.sampled_from([1, 100, 9_000, 30_000])
 FAULTS = st.sampled_from(["create", "write", "sync", "read", "open", "unlink"])
-CODES = st.sampled_from([errno.EIO, errno.ENOSPC])
-LARGE_SIZE = 100 * BLOCK_SIZE
+CODES = st.sampled_from([errno.EIO, errno.ENOSPC, errno.EROFS])
+BITS = st.integers(0, (1 << 32) - 1)
+UPDATE_TRIES_MAX = 2
+"""So that an update that an index does not take is not tried for seconds."""
 
 
-class StoreMachine(RuleBasedStateMachine):
-    """`latest` is what an object's info must be if there is one."""
+@pytest.fixture(autouse=True)
+def _few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "UPDATE_TRIES_MAX", UPDATE_TRIES_MAX)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.directory = tempfile.TemporaryDirectory()
-        self.runner = asyncio.Runner()
-        self.small = Small(Path(self.directory.name))
-        self.latest: dict[str, Known | None] = {}
-        self.sizes: dict[tuple[str, int], int] = {}
-        self.pieces: set[tuple[str, int]] = set()
-        self.version = 0
 
-    @initialize()
-    def open(self) -> None:
-        self.runner.run(self.small.open())
+class FaultyMachine(StoreMachine):
+    """Everything that can fail fails now and then."""
 
-    def known(self, key: str, size: int) -> Known:
-        self.version += 1
-        self.sizes[key, self.version] = size
-        return self.small.known(key, self.version, size)
-
-    async def keep_whole(self, key: str, known: Known, version: int) -> bool:
-        size = known.info.size
-        content = self.small.content(key, version, size)
-        return bool(await self.small.store.keep(content, 0, body(key, version, 0, size), known))
-
-    @rule(key=KEYS, size=SIZES)
-    def keep(self, key: str, size: int) -> None:
-        """Kept or refused, its info is the latest."""
-        known = self.known(key, size)
-        self.latest[key] = known
-        self.runner.run(self.keep_whole(key, known, self.version))
-
-    @rule(keys=st.lists(KEYS, min_size=2, max_size=12), size=SIZES)
-    def keep_many_at_once(self, keys: list[str], size: int) -> None:
-        async def together() -> None:
-            async with asyncio.TaskGroup() as tasks:
-                for key in keys:
-                    known = self.known(key, size)
-                    self.latest[key] = known
-                    tasks.create_task(self.keep_whole(key, known, self.version))
-
-        self.runner.run(together())
-
-    @rule(key=KEYS, size=SIZES, forgets=st.booleans())
-    def change_while_a_block_is_on_its_way(self, key: str, size: int, forgets: bool) -> None:
-        async def together() -> bool:
-            known = self.known(key, size)
-            async with asyncio.TaskGroup() as tasks:
-                keeping = tasks.create_task(self.keep_whole(key, known, self.version))
-                await asyncio.sleep(0)
-                if forgets:
-                    self.latest[key] = None
-                    await self.small.store.forget(BUCKET, name(key))
-                else:
-                    self.latest[key] = newer = self.known(key, size)
-                    await self.small.store.install(BUCKET, name(key), newer)
-            return keeping.result()
-
-        assert not self.runner.run(together())
-
-    @rule(key=KEYS, stalls=st.integers(0, 2))
-    def install(self, key: str, stalls: int) -> None:
-        known = self.known(key, 5_000)
-        self.latest[key] = known
-        self.stall(stalls)
-        self.runner.run(self.small.store.install(BUCKET, name(key), known))
-
-    @rule(key=KEYS, stalls=st.integers(0, 2))
-    def forget(self, key: str, stalls: int) -> None:
-        self.latest[key] = None
-        self.stall(stalls)
-        self.runner.run(self.small.store.forget(BUCKET, name(key)))
-
-    def stall(self, writes: int) -> None:
-        for kv in self.small.maps_open:
-            kv.stalls = writes
-
-    @rule(key=KEYS, number=st.integers(0, 99), size=SIZES)
-    def keep_piece(self, key: str, number: int, size: int) -> None:
-        self.pieces.add((key, number))
-        self.runner.run(self.small.store.keep(self.large(key), number, body(key, 0, number, size)))
-
-    def large(self, key: str) -> Content:
-        return self.small.store.content(BUCKET, name(key), info_of(key, 0, 0).version, LARGE_SIZE)
+    def must_be_latest(self) -> bool:
+        return False
 
     @rule(what=FAULTS, code=CODES, after=st.integers(1, 6))
     def break_one_operation(self, what: str, code: int, after: int) -> None:
         at = self.small.files.operations + after
         self.small.files.fails = lambda name, number: code if name == what and number >= at else None
 
+    @rule(reads_too=st.booleans())
+    def break_the_indexes(self, reads_too: bool) -> None:
+        for kv in self.small.maps_open:
+            kv.failing = KvFailed("told to fail")
+            kv.unreadable = reads_too
+
     @rule()
     def mend(self) -> None:
         self.small.files.fails = lambda _name, _number: None
-        self.small.clock.advance(RETRY_EVERY_S)
+        for kv in self.small.maps_open:
+            kv.failing, kv.unreadable = None, False
+        self.small.clock.advance(61)
 
-    @rule(kills=st.booleans(), reboots=st.booleans())
-    def start_again(self, kills: bool, reboots: bool) -> None:
-        self.mend()
-        self.stall(0)
-        self.runner.run(self.small.kill() if kills else self.small.stop())
-        if reboots:
-            self.small.files.boot += "+"
-        self.runner.run(self.small.open())
-        if kills and reboots:
-            assert all(self.validated_s(key) == 0 for key in self.latest)
-
-    def validated_s(self, key: str) -> int:
-        known = self.small.store.known(BUCKET, name(key))
-        return known.validated_s if known is not None else 0
-
-    @rule()
-    def distrust(self) -> None:
-        self.stall(0)
-        self.small.store.distrust()
-        assert all(self.validated_s(key) == 0 for key in self.latest)
-        self.small.clock.advance(1)
-
-    @rule(key=KEYS)
-    def read_all_of(self, key: str) -> None:
-        async def read() -> None:
-            for (its, version), size in self.sizes.items():
-                if its == key:
-                    data = await self.small.read(self.small.content(key, version, size))
-                    assert data is None or data == body(key, version, 0, size)
-            for its, number in self.pieces:
-                if its == key:
-                    data = await self.small.read(self.large(key), number)
-                    assert data is None or data == body(key, 0, number, len(data))
-
-        self.runner.run(read())
-
-    @invariant()
-    def nobody_sees_an_older_info(self) -> None:
-        if not hasattr(self.small, "store"):
-            return
-        for key, latest in self.latest.items():
-            known = self.small.store.known(BUCKET, name(key))
-            assert known is None or (latest is not None and known.info == latest.info)
-
-    @invariant()
-    def the_capacity_holds(self) -> None:
-        assert self.small.files.most_bytes <= SEGMENTS * SEGMENT_SIZE
-
-    def teardown(self) -> None:
-        self.mend()
-        if hasattr(self.small, "store"):
-            self.runner.run(self.small.stop())
-            assert not self.small.files.by_descriptor, "descriptors are left open"
-        self.runner.close()
-        self.directory.cleanup()
+    @rule(bits=st.lists(BITS, min_size=1, max_size=8), kills=st.booleans())
+    def flip_bits(self, bits: list[int], kills: bool) -> None:
+        """The medium changes while the store is closed."""
+        self.end(kills=kills)
+        paths = sorted({inode.path for inode in self.small.files.inodes})
+        for bit in bits if paths else ():
+            flip(paths[bit % len(paths)], bit)
+        self.begin()
+        for key in self.latest:
+            self.read_all_of(key)
 
 
-TestStore = StoreMachine.TestCase
-TestStore.settings = settings(max_examples=40, stateful_step_count=30)
+class DisksMachine(FaultyMachine):
+    """Three disks, of which one may be missing at a start."""
+
+    disks = 3
+
+    @rule(missing=st.integers(0, 3), kills=st.booleans())
+    def start_without_a_disk(self, missing: int, kills: bool) -> None:
+        """Or with all, as none has the last number."""
+        before = self.small.directories
+        self.end(kills=kills)
+        self.small.directories = tuple(path for number, path in enumerate(self.paths) if number != missing)
+        self.begin()
+        if self.small.directories != before:
+            self.nothing_is_trusted()
+
+
+class CalmMachine(StoreMachine):
+    """Nothing fails but the process: what is visible stays so, or was evicted by the rules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.small.witness.is_calm = True
+
+    @rule(key=KEYS, size=SIZES)
+    def keep_and_read(self, key: str, size: int) -> None:
+        known = self.known(key, size)
+        if self.run(self.keep_whole(key, known, self.version)):
+            assert self.small.store.known(BUCKET, name(key)) == known
+            [place] = self.small.store.places(self.small.content(key, self.version, size), 0, 1)
+            assert place is not None
+
+    @rule(kills=st.booleans())
+    def lose_nothing(self, kills: bool) -> None:
+        before = self.visible()
+        self.end(kills=kills)
+        self.begin()
+        after = self.visible()
+        for block, path in before.items():
+            if path.exists():
+                assert after.get(block) == path
+        for key in self.latest:
+            self.read_all_of(key)
+        assert self.small.store.usage().damaged_total == 0
+
+    def visible(self) -> dict[tuple[str, bytes, int], Path]:
+        """Every block that can be found, and the segment it is in."""
+        found: dict[tuple[str, bytes, int], Path] = {}
+        for key in self.latest:
+            for content, number, _ in self.blocks_of(key):
+                if (path := self.segment_of(content, number)) is not None:
+                    found[key, content.vh, number] = path
+        return found
+
+    def segment_of(self, content: Content, number: int) -> Path | None:
+        [place] = self.small.store.places(content, number, 1)
+        if place is None:
+            return None
+        return self.small.store.shards[place.shard].site.path_of(place.segment)
+
+
+def flip(path: Path, bit: int) -> None:
+    """Changes one bit of a file: any, or one of its first or last bytes, where all the headers are."""
+    size, chance = path.stat().st_size, Random(bit)
+    offset = chance.choice((chance.randrange(size), chance.randrange(5_000), size - 1 - chance.randrange(600)))
+    with path.open("r+b") as file:
+        file.seek(offset)
+        [byte] = file.read(1)
+        file.seek(offset)
+        file.write(bytes([byte ^ 1 << bit % 8]))
+
+
+TestFaulty = FaultyMachine.TestCase
+TestFaulty.settings = settings(max_examples=30, stateful_step_count=30)
+
+TestDisks = DisksMachine.TestCase
+TestDisks.settings = settings(max_examples=15, stateful_step_count=30)
+
+TestCalm = CalmMachine.TestCase
+TestCalm.settings = settings(max_examples=25, stateful_step_count=30)

@@ -1,6 +1,6 @@
 """Looks over the shoulder of an index: what is written there must be true of the segments at that moment."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gateway.kv import Kv, KvCorrupt
