@@ -1,6 +1,7 @@
 """Eviction of a segment: what is pinned or was read again is written anew, the rest is found no more."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,9 @@ from gateway.store.writer import Writer
 
 SLICE = 64
 """Records that are looked up, moved or dropped in one stretch of the event loop."""
+
+_UNREADABLE = frozenset({errno.EIO, errno.ENOENT})
+"""Failures that will not pass: the segment itself is at fault."""
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +91,11 @@ class Eviction:
         return victim.enter(replace(victim.entry, kind=kind, log_position=position), self._ground.index)
 
     async def _residents(self, victim: Segment) -> list[Resident] | None:
-        """What is found in it, in the order it lies there; None if the index does not say."""
+        """What is found in it, in the order it lies there; None if that cannot be told now."""
         ground, now_s = self._ground, self._ground.now_s
         rows, failures = await self._rows(victim), ground.index.failures
+        if rows is None:
+            return None
         found: list[Resident] = []
         for start in range(0, len(rows), SLICE):
             part = rows[start : start + SLICE]
@@ -106,12 +112,14 @@ class Eviction:
         ground.table.correct(victim, live_bytes, pinned_bytes)
         return found
 
-    async def _rows(self, victim: Segment) -> Sequence[Row]:
+    async def _rows(self, victim: Segment) -> Sequence[Row] | None:
         tending = self._ground.tending
         try:
             async with tending.reading(victim) as fd:
                 return await tending.call(sealing.rows_of, self._ground.site, victim, fd)
         except OSError as error:
+            if error.errno not in _UNREADABLE:
+                return None
             # Its entries stay, and are misses: they name a segment that is not there.
             log.warning("a segment is dropped unread", extra={"path": victim.path, "error": str(error)})
             return []

@@ -30,7 +30,9 @@ class Threads:
         self._is_given_up = False
 
     def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """Lets a thread do it; the future is done when the thread is."""
+        """Lets a thread do it; the future is done when the thread is. Raises `OSError` if the disk is given up."""
+        if self._is_given_up:
+            raise OSError(errno.EIO, "the disk is given up")
 
         def timed() -> T:
             me = threading.get_ident()
