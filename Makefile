@@ -4,10 +4,11 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check bench fuzz docs clean
+.PHONY: help run test test-long check bench bench-store profile fuzz docs clean
 
 MINUTES ?= 10
 ONLY ?=
+FULL ?=
 ARGS ?=
 BIN := .venv/bin
 
@@ -30,8 +31,14 @@ check: .venv/installed-check ## format, lint, types, floors, tidy tests and the 
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m 'not slow and not long' $(ARGS)
 
-bench: .venv/installed-test ## one node over a directory beside rclone, and one over an S3 server that counts
+bench: .venv/installed-test ## hits beside nginx, one node over a directory beside rclone, one over an S3 server that counts
 	$(BIN)/python -m loadtest.bench $(ARGS)
+
+bench-store: .venv/installed-test ## what the block store costs, holds and delays; FULL=1 for 5 million records
+	FULL='$(FULL)' $(BIN)/python -m loadtest.bench_store $(ARGS)
+
+profile: .venv/installed-bench ## where the time of hits goes, as a flame graph: profile.svg
+	$(BIN)/python -m loadtest.flame $(ARGS)
 
 fuzz: .venv/installed-test ## random bytes into every parser for MINUTES=10
 	FOREBAY_FUZZ_MINUTES=$(MINUTES) $(BIN)/pytest tests/fuzz -s --timeout=0 $(ARGS)
@@ -59,6 +66,10 @@ clean: ## remove the environment and what the tools left behind, but no data
 .venv/installed-test: .venv/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[test]'
 	@touch $@ .venv/installed
+
+.venv/installed-bench: .venv/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[test,bench]'
+	@touch $@ .venv/installed .venv/installed-test
 
 .venv/installed-check: .venv/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[test,check]'

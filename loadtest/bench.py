@@ -1,4 +1,4 @@
-"""`make bench`: one node over a directory, beside `rclone serve s3`, and one over an S3 server that counts."""
+"""`make bench`: hits beside nginx, a node over a directory beside rclone, and one over an S3 server that counts."""
 
 import argparse
 import shutil
@@ -14,6 +14,7 @@ from loadtest.finding import Finding, print_findings
 from loadtest.kills import Kill
 from loadtest.streams import Streams
 from loadtest.throughput import Comparison, compare
+from tests.real.servers import ServerMissing
 
 MIB = 1024**2
 GIB = 1024**3
@@ -22,7 +23,7 @@ SPARE_SIZE = 3 * GIB
 
 
 def main() -> int:
-    """Measures and prints; 1 when a figure is above its limit, 2 when the disk has no room."""
+    """Measures and prints; 1 when a figure is above its limit, 2 when the disk has no room or a server is missing."""
     options = _options()
     needed = options.gib * GIB + SPARE_SIZE
     with tempfile.TemporaryDirectory(prefix="forebay-bench-", dir=options.directory) as name:
@@ -31,12 +32,16 @@ def main() -> int:
             print(f"{name} has {free / GIB:.1f} GiB free, {needed / GIB:.0f} GiB are needed", file=sys.stderr)
             print("Name a directory on a larger disk with --directory, or smaller objects with --gib.", file=sys.stderr)
             return 2
-        found = [
-            finding
-            for part, measure in PARTS.items()
-            if options.only in ("", part)
-            for finding in measure(Path(name), options)
-        ]
+        try:
+            found = [
+                finding
+                for part, measure in PARTS.items()
+                if options.only in ("", part)
+                for finding in measure(Path(name), options)
+            ]
+        except ServerMissing as reason:
+            print(f"A server to compare with cannot be had here: {reason}", file=sys.stderr)
+            return 2
     return 0 if all(finding.is_within for finding in found) else 1
 
 

@@ -116,7 +116,7 @@ def _contestants(
         every = [thing for some in things.values() for thing in some]
         _write(directory / "nginx" / "root" / BUCKET, every)
         servers = [server_of(scene, BUCKET), reference]
-        _fill(scene, every)
+        fill(scene, every)
         if everyone:
             servers.append(stack.enter_context(rclone(directory / "rclone", BUCKET)))
             _write(directory / "rclone" / BUCKET, every)
@@ -132,7 +132,8 @@ def _write(directory: Path, things: Sequence[Thing]) -> None:
         (directory / thing.key).write_bytes(thing.content())
 
 
-def _fill(scene: Scene, things: Sequence[Thing]) -> None:
+def fill(scene: Scene, things: Sequence[Thing]) -> None:
+    """Makes the node hold the things, and sees that it does."""
     for thing in things:
         scene.get(thing)
         answer = scene.get(thing)
