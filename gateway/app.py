@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from random import SystemRandom
+from statistics import mean
 
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -36,7 +38,9 @@ from gateway.server.door import Door, DoorLimits
 from gateway.server.listener import Listener, listen
 from gateway.server.tls import Certificate
 from gateway.settings import Settings
+from gateway.store.gate import Mode
 from gateway.store.store import BlockStore
+from gateway.store.values import Pool
 from gateway.tasks import tasks_until_end
 
 HASHERS = 2
@@ -228,10 +232,27 @@ class _Parts:
 
 
 def _show_store(metrics: Metrics, store: BlockStore) -> None:
-    metrics.cache_bytes.labels(pool="main").set_function(lambda: store.usage().live_bytes)
+    def bytes_of(pool: Pool) -> int:
+        return store.usage().pools[pool]
+
+    def disks_in(mode: Mode) -> int:
+        return sum(gate.mode is mode for gate in store.gates())
+
+    for pool in Pool:
+        metrics.cache_bytes.labels(pool=pool.value).set_function(partial(bytes_of, pool))
     metrics.cache_capacity_bytes.labels(state="limit").set_function(lambda: store.usage().capacity_bytes)
     metrics.cache_capacity_bytes.labels(state="used").set_function(lambda: store.usage().used_bytes)
-    metrics.cache_evicted_bytes.set_function(lambda: store.usage().evicted_bytes_total)
+    metrics.cache_kept_bytes.follow(lambda: store.usage().kept_bytes_total)
+    metrics.cache_moved_bytes.follow(lambda: store.usage().moved_bytes_total)
+    metrics.cache_evicted_bytes.follow(lambda: store.usage().evicted_bytes_total)
+    metrics.cache_refused.follow(lambda: store.usage().refused_total)
+    metrics.cache_damaged.follow(lambda: store.usage().damaged_total)
+    for mode in Mode:
+        metrics.cache_gate_disks.labels(mode=mode.value).set_function(partial(disks_in, mode))
+    ratio = metrics.cache_gate_ratio
+    ratio.labels(way="snapshot").set_function(lambda: mean(gate.ratios.snapshot for gate in store.gates()))
+    ratio.labels(way="shadow").set_function(lambda: mean(gate.ratios.shadow for gate in store.gates()))
+    ratio.labels(way="real").set_function(lambda: mean(gate.ratios.real for gate in store.gates()))
 
 
 def _service(config: Config, parts: _Parts, clock: Clock) -> Service:

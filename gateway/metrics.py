@@ -96,7 +96,7 @@ class Metrics:
         self.cache_block_reads_backend = block_reads.row("backend")
         self.cache_bytes = Gauge(
             "forebay_cache_bytes",
-            "Bytes of blocks that can be found in the store, by pool.",
+            "Bytes of blocks that can be found in the store, by pool: pinned; main (read again); small (new).",
             ["pool"],
             registry=registry,
         )
@@ -106,15 +106,36 @@ class Metrics:
             ["state"],
             registry=registry,
         )
-        self.cache_evicted_bytes = Gauge(
-            "forebay_cache_evicted_bytes_total",
-            "Bytes of blocks that gave way to others since the start.",
-            registry=registry,
-        )
+        self._declare_store(registry)
         self.staleness_max_seconds = Gauge(
             "forebay_staleness_max_seconds",
             "The largest age of an info that was served without asking the backend since the start.",
             ["mount"],
+            registry=registry,
+        )
+
+    def _declare_store(self, registry: CollectorRegistry) -> None:
+        def counters(what: str, meaning: str) -> Counters:
+            return Counters(f"forebay_cache_{what}_total", meaning, [], registry)
+
+        self.cache_kept_bytes = counters("kept_bytes", "Bytes of new blocks written to the store.")
+        self.cache_moved_bytes = counters(
+            "moved_bytes", "Bytes of blocks written again by evictions, as they were read since, or pinned."
+        )
+        self.cache_evicted_bytes = counters("evicted_bytes", "Bytes of blocks that gave way to others.")
+        self.cache_refused = counters("refused", "Blocks not kept; `forebay explain` says why of an object.")
+        self.cache_damaged = counters("damaged", "Blocks in the store that could not be read as they were written.")
+        self.cache_gate_disks = Gauge(
+            "forebay_cache_gate_disks",
+            "Disks of the store by what they do with new blocks once they are full: mode is churn or hold.",
+            ["mode"],
+            registry=registry,
+        )
+        self.cache_gate_ratio = Gauge(
+            "forebay_cache_gate_ratio",
+            "Hit ratios the gate goes by, mean of all disks: snapshot (had what was there stayed), shadow (had all "
+            "been let in), real.",
+            ["way"],
             registry=registry,
         )
 

@@ -5,7 +5,7 @@ belongs to one thread; whoever collects in another sees each number as it stood 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
@@ -31,6 +31,7 @@ class Counters(Collector):
         self.meaning = meaning
         self.labels = tuple(labels)
         self._rows: dict[tuple[str, ...], Count] = {}
+        self._followed: dict[tuple[str, ...], Callable[[], int]] = {}
         registry.register(self)
 
     def row(self, *words: str) -> Count:
@@ -41,6 +42,10 @@ class Counters(Collector):
             row = self._rows[words] = Count()
         return row
 
+    def follow(self, value: Callable[[], int], *words: str) -> None:
+        """The number of these words is counted elsewhere."""
+        self._followed[words] = value
+
     def describe(self) -> Iterator[Metric]:
         """What it is, without numbers."""
         yield CounterMetricFamily(self.name, self.meaning, labels=self.labels)
@@ -50,6 +55,8 @@ class Counters(Collector):
         family = CounterMetricFamily(self.name, self.meaning, labels=self.labels)
         for words, row in list(self._rows.items()):
             family.add_metric(words, row.value)
+        for words, value in self._followed.items():
+            family.add_metric(words, value())
         yield family
 
 

@@ -14,6 +14,7 @@ from gateway.backends.base import ListQuery
 from gateway.config import warnings_of
 from gateway.errors import GatewayError
 from gateway.mounts import Mount
+from gateway.store.values import Pool
 
 PROBE_TIME_MAX_S = 2.0
 """How long a mount may take to show that it is there."""
@@ -33,8 +34,9 @@ class Listen(BaseModel):
 class StoreStatus(BaseModel):
     """How full the store is, and what it did since the start.
 
-    `used_bytes` is all that counts against `capacity_bytes`, `live_bytes` what can be found. `refused_total` blocks
-    were not kept, for want of room or of a disk that writes; `damaged_total` read as misses.
+    `used_bytes` is all that counts against `capacity_bytes`, `live_bytes` what can be found, `pools` of what kind that
+    is. `refused_total` blocks were not kept, for want of room or of a disk that writes, or as what is there is read
+    more often; `damaged_total` read as misses.
     """
 
     paths: list[str]
@@ -43,7 +45,9 @@ class StoreStatus(BaseModel):
     live_bytes: int
     index_bytes: int
     segments: int
+    pools: dict[Pool, int]
     kept_bytes_total: int
+    moved_bytes_total: int
     evicted_bytes_total: int
     refused_total: int
     damaged_total: int

@@ -12,6 +12,7 @@ from gateway.kv import Kv, SharedCache
 from gateway.model import Bucket, Info, Key, Known, Version
 from gateway.store import disks, entries, names
 from gateway.store.disk import SYSTEM_FILES, Buffer, Files
+from gateway.store.gate import Gate, Mode, Ratios
 from gateway.store.identity import Super
 from gateway.store.opening import Means
 from gateway.store.pending import Wish
@@ -208,6 +209,16 @@ class BlockStore:
         """
         await self._rulebook.invalidate(bucket, prefix)
 
+    def told(self, bucket: Bucket, key: Key) -> tuple[int, int]:
+        """When the object was last covered by a `purge`, and by an `invalidate` (unix seconds, 0 for never)."""
+        rules = self._rulebook.rules
+        return rules.serial_of(bucket, key), rules.distrusted_s(bucket, key)
+
+    def gating(self, bucket: Bucket, key: Key) -> tuple[Mode, Ratios]:
+        """Whether the disk of an object lets new blocks in, and what it goes by."""
+        gate = self._home_of(self._name_of(bucket, key)).table.gate
+        return gate.mode, gate.ratios
+
     def distrust(self) -> None:
         """From now on no info validated before is trusted: `known` says 0."""
         for shard in self.shards:
@@ -236,6 +247,10 @@ class BlockStore:
     def _as_trusted(self, bucket: Bucket, key: Key, known: Known) -> Known:
         until_s = self._rulebook.rules.distrusted_s(bucket, key)
         return known if known.validated_s > until_s or not until_s else replace(known, validated_s=0)
+
+    def gates(self) -> list[Gate]:
+        """What decides on each disk whether new blocks are let in; to be looked at only."""
+        return [shard.table.gate for shard in self.shards]
 
     def _pools(self) -> dict[Pool, int]:
         pools = [shard.table.pools() for shard in self.shards]

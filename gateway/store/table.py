@@ -94,7 +94,7 @@ class Segments:
 
     def pools(self) -> dict[Pool, int]:
         """The bytes that can be found, by what they are part of."""
-        small = sum(one.live_bytes - one.pinned_bytes for one in self._by_id.values() if one.entry.kind is Kind.SMALL)
+        small = sum(one.live_bytes - one.pinned_bytes for one in self.all() if one.entry.kind is Kind.SMALL)
         main = max(0, self.live_bytes - self.pinned_bytes - small)
         return {Pool.SMALL: small, Pool.MAIN: main, Pool.PINNED: self.pinned_bytes}
 
