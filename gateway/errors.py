@@ -190,6 +190,12 @@ class BucketNotEmpty(GatewayError):
     sentence = "The bucket you tried to delete is not empty"
 
 
+class PinsFull(GatewayError):
+    """Said to people who want an object pinned, not to S3 clients."""
+
+    sentence = "More than `pin_max` of a disk would be pinned, or the disk takes no writes now."
+
+
 class VersionMissing(GatewayError):
     sentence = "The specified version does not exist."
 

@@ -4,7 +4,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from gateway import __version__
-from gateway.admin import explain
+from gateway.admin import explain, orders
 from gateway.admin.explain import Explained
 from gateway.admin.gate import READ, requires
 from gateway.admin.page import page_of
@@ -16,7 +16,7 @@ from gateway.s3.errors import row_of
 
 
 def create(service: AdminService) -> FastAPI:
-    """The application behind the admin port; it changes nothing and holds no state of its own."""
+    """The application behind the admin port; it holds no state of its own."""
     app = FastAPI(
         title="Forebay admin API", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
@@ -48,7 +48,9 @@ def create(service: AdminService) -> FastAPI:
     @app.get("/api/v1/explain", dependencies=[may_read], tags=["objects"])
     async def explain_object(uri: str) -> Explained:
         """What this node's cache holds of the object `s3://bucket/key`, and why the last read missed."""
-        return explain.collect(service, uri)
+        return await explain.collect(service, uri)
+
+    app.include_router(orders.routes(service))
 
     @app.get("/api/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

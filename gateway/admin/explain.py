@@ -1,17 +1,18 @@
 """What the cache holds of one object, and why."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Literal
-from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel
 
 from gateway.admin.policy import Policy, policy_of
 from gateway.admin.service import AdminService
+from gateway.admin.uris import object_of, text_of
+from gateway.cache.explain import Run
 from gateway.cache.freshness import Trust
-from gateway.errors import ArgumentInvalid
-from gateway.model import BLOCK_SIZE, Bucket, Key
+from gateway.model import BLOCK_SIZE
 
-SCHEME = "s3://"
 _TRUST: dict[Trust, Literal["fresh", "expired", "unknown", "bypassed"]] = {
     Trust.FRESH: "fresh",
     Trust.EXPIRED: "expired",
@@ -20,18 +21,51 @@ _TRUST: dict[Trust, Literal["fresh", "expired", "unknown", "bypassed"]] = {
 }
 
 
-class LastMiss(BaseModel):
-    """Why the backend was asked last, and when (unix seconds)."""
+class Reason(BaseModel):
+    """Why, and when (unix seconds)."""
 
     reason: str
     at_s: float
+
+
+class BlockRun(BaseModel):
+    """Blocks that lie in one segment and are alike, from `first` to `last`.
+
+    `hits` is a counter up to 3 that evictions lower. `pinned_until_s` is null where they are not pinned, 0 where they
+    are for good; `expires_s` is null where they stay as long as there is room. Both are unix seconds.
+    """
+
+    first: int
+    last: int
+    log: Literal["small", "main", "pinned"]
+    segment: int
+    state: Literal["open", "sealed", "synced", "evicting"]
+    hits: int
+    verified: bool
+    pinned_until_s: int | None
+    expires_s: int | None
+
+
+class Gate(BaseModel):
+    """What the disk of the object does with new blocks once it is full: `churn` takes all, `hold` hardly any.
+
+    It goes by byte hit ratios since its last look: had what was there stayed (`snapshot`), had all been taken
+    (`shadow`), and what there was (`real`).
+    """
+
+    mode: Literal["churn", "hold"]
+    snapshot: float
+    shadow: float
+    real: float
 
 
 class Explained(BaseModel):
     """An object as this node's cache knows it; fields of the info are null where none is kept.
 
     `info` is `fresh` (used as it is), `expired` (the backend is asked first), `unknown` or `bypassed`.
-    `blocks_present` are runs of block numbers, both ends included.
+    `blocks_present` are runs of block numbers, both ends included; `runs` tells where they lie, up to the first 1,000.
+    `last_miss` is why the backend was asked last, `last_refusal` why a block was not kept; `evicted_s` and
+    `invalidated_s` are when somebody gave such an order last.
     """
 
     uri: str
@@ -50,20 +84,25 @@ class Explained(BaseModel):
     block_size: int
     blocks: int
     blocks_present: list[tuple[int, int]]
-    last_miss: LastMiss | None
+    runs: list[BlockRun]
+    gate: Gate
+    last_miss: Reason | None
+    last_refusal: Reason | None
+    evicted_s: int | None
+    invalidated_s: int | None
 
 
-def collect(service: AdminService, uri: str) -> Explained:
+async def collect(service: AdminService, uri: str) -> Explained:
     """Reads the index of this node; asks no backend. Raises `ArgumentInvalid` and `BucketMissing`."""
-    bucket, key = split_uri(uri)
+    bucket, key = object_of(uri)
     mount = service.mounts.get(bucket)
-    found = service.cache.explain(mount, key)
+    found = await service.cache.explain(mount, key)
     known = found.known
     info = None if known is None else known.info
     return Explained(
         uri=uri,
         bucket=bucket,
-        key=key.decode("utf-8", "backslashreplace"),
+        key=text_of(key),
         backend=mount.place.backend,
         place=mount.place.uri,
         owner=found.owner or service.config.node.name,
@@ -76,16 +115,39 @@ def collect(service: AdminService, uri: str) -> Explained:
         age_s=None if info is None else found.age_s,
         block_size=BLOCK_SIZE,
         blocks=found.blocks,
-        blocks_present=[(run.start, run.stop - 1) for run in found.present],
-        last_miss=None
-        if found.last_miss is None
-        else LastMiss(reason=found.last_miss.reason.value, at_s=found.last_miss.at_s),
+        blocks_present=_joined(found.runs),
+        runs=[_run(run) for run in found.runs],
+        gate=Gate(mode=found.gating.mode.value, **dataclasses.asdict(found.gating.ratios)),
+        last_miss=Reason(reason=miss.reason.value, at_s=miss.at_s) if (miss := found.last_miss) else None,
+        last_refusal=Reason(reason=refusal.outcome.value, at_s=refusal.at_s)
+        if (refusal := found.last_refusal)
+        else None,
+        evicted_s=found.evicted_s or None,
+        invalidated_s=found.invalidated_s or None,
     )
 
 
-def split_uri(uri: str) -> tuple[Bucket, Key]:
-    """Bucket and key of `s3://bucket/key`; bytes that are no text may be percent-encoded. Raises `ArgumentInvalid`."""
-    bucket, slash, key = uri.removeprefix(SCHEME).partition("/")
-    if not uri.startswith(SCHEME) or not bucket or not slash or not key:
-        raise ArgumentInvalid("An object is named like s3://bucket/key.", ArgumentName="uri")
-    return Bucket(bucket), Key(unquote_to_bytes(key) if "%" in key else key.encode())
+def _run(run: Run) -> BlockRun:
+    where = run.where
+    return BlockRun(
+        first=run.first,
+        last=run.stop - 1,
+        log=where.log.name.lower(),
+        segment=where.segment,
+        state=where.state.name.lower(),
+        hits=where.hits,
+        verified=where.verified,
+        pinned_until_s=where.pinned_until_s,
+        expires_s=where.expires_s or None,
+    )
+
+
+def _joined(runs: Sequence[Run]) -> list[tuple[int, int]]:
+    """Runs of blocks that are here, wherever they lie."""
+    joined: list[tuple[int, int]] = []
+    for run in runs:
+        if joined and joined[-1][1] == run.first - 1:
+            joined[-1] = (joined[-1][0], run.stop - 1)
+        else:
+            joined.append((run.first, run.stop - 1))
+    return joined

@@ -15,30 +15,32 @@ from gateway.s3.target import resolve
 
 READ = "admin:Read"
 """The action of everything that changes nothing."""
+WRITE = "admin:Write"
+"""The action of everything that changes something."""
 
 _BEARER = "Bearer "
 
 
-def requires(service: AdminService, action: str) -> Callable[[Request], Awaitable[None]]:
-    """A dependency of routes: lets only those pass who may do `action`.
+def requires(service: AdminService, action: str) -> Callable[[Request], Awaitable[str]]:
+    """A dependency of routes: lets only those pass who may do `action`, and says who it is: a key's id, or `token`.
 
     401 for a request without any proof or with the wrong token, else the S3 error of its signature.
     """
     token = service.config.admin.token.reveal().encode()
 
-    async def gate(request: Request) -> None:
+    async def gate(request: Request) -> str:
         authorization = request.headers.get("authorization", "")
         if authorization.startswith(_BEARER):
             given = authorization.removeprefix(_BEARER).strip().encode()
             if not token or not hmac.compare_digest(given, token):
                 raise _unproven("The bearer token is wrong.")
-        else:
-            _require_signature(service, _head(request), action)
+            return "token"
+        return _signer(service, _head(request), action)
 
     return gate
 
 
-def _require_signature(service: AdminService, head: Head, action: str) -> None:
+def _signer(service: AdminService, head: Head, action: str) -> str:
     rules = service.verifier.rules
     proof = service.verifier.authenticate(head, resolve(head, ""), service.clock.now_s())
     if proof.mechanism is not Mechanism.V4_HEADER:
@@ -46,6 +48,8 @@ def _require_signature(service: AdminService, head: Head, action: str) -> None:
     caller = service.access.caller(proof, address=client_address(head, rules), secure=scheme_of(head, rules) == "https")
     if not allows(caller.policies, Ask(action, facts=caller.facts)):
         raise AccessRefused(f"No policy of this access key allows {action}.")
+    assert proof.key_id is not None
+    return proof.key_id
 
 
 def _unproven(message: str) -> HTTPException:

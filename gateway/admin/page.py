@@ -18,7 +18,8 @@ td {{ padding: .3rem 1rem .3rem 0; vertical-align: top; }}
 </style>
 <h1>{title} {version}</h1>
 <p>Send <code>authorization: Bearer TOKEN</code>, or sign as on the S3 port (SigV4, service <code>s3</code>) with an
-access key whose policy allows <code>admin:Read</code>. The machine's form of this page:
+access key whose policy allows <code>admin:Read</code>, or <code>admin:Write</code> for what is not GET. The machine's
+form of this page:
 <a href="openapi.json">openapi.json</a>.</p>
 <table>
 {rows}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.backends.base import Body, Completion, ListPage, ListQuery, Part, UploadId, WriteSpec
 from gateway.budget import Budget
-from gateway.cache import listings
+from gateway.cache import listings, pins
 from gateway.cache.ahead import Marks
 from gateway.cache.drafts import DraftMap
 from gateway.cache.explain import Explanation, explain
@@ -18,6 +18,7 @@ from gateway.cache.infos import Infos, Seen
 from gateway.cache.misses import MissReason
 from gateway.cache.openings import Boarding, Openings
 from gateway.cache.peers import NoPeers, Peers
+from gateway.cache.pins import Pinned
 from gateway.cache.prefetched import Prefetched
 from gateway.cache.reader import Places, Reader
 from gateway.cache.staleness import Staleness
@@ -97,11 +98,11 @@ class Cache:
             return await mount.backend.list(query)
         return await listings.observed(self.store, self._infos, self._clock, mount, query)
 
-    def explain(self, mount: Mount, key: Key) -> Explanation:
+    async def explain(self, mount: Mount, key: Key) -> Explanation:
         """What the cache holds of an object, and why."""
-        return explain(self.store, self._infos.misses, self._peers, mount, key, self._clock.now_s())
+        return await explain(self.store, self._infos.misses, self._peers, mount, key, self._clock.now_s())
 
-    # Orders of people, for all keys that begin with `prefix`; they cost the same for any number of objects.
+    # Orders of people. Those for all keys that begin with `prefix` cost the same for any number of objects.
 
     async def evict(self, mount: Mount, prefix: bytes) -> None:
         """Nothing that was kept is found any more, as if it had never been read."""
@@ -116,6 +117,14 @@ class Cache:
             await self.store.invalidate(mount.bucket, prefix)
         finally:
             self._infos.doubt(mount, prefix)
+
+    async def pin(self, mount: Mount, key: Key, until_s: int) -> Pinned:
+        """As `pins.pin`."""
+        return await pins.pin(self.store, mount, key, until_s)
+
+    async def unpin(self, mount: Mount, key: Key) -> Pinned:
+        """As `pins.unpin`."""
+        return await pins.unpin(self.store, mount, key)
 
     async def forget_bucket(self, mount: Mount) -> None:
         """A bucket made anew under this name knows nothing of this one."""

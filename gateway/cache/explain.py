@@ -1,24 +1,44 @@
 """What the cache holds of one object, and why: the answer to `forebay explain`."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.cache.freshness import Demand, Trust, age_s, judge
-from gateway.cache.misses import Miss, Misses
+from gateway.cache.misses import Miss, Misses, Refusal
 from gateway.cache.peers import Peers
-from gateway.model import BLOCK_SIZE, Key, Known
+from gateway.cache.present import block_count, present
+from gateway.model import Key, Known
 from gateway.mounts import Mount
+from gateway.store.gate import Mode, Ratios
 from gateway.store.store import BlockStore
+from gateway.store.whereabouts import Whereabouts
 
-LOOKUP_MAX = 64
-"""Blocks looked up at once."""
 BLOCKS_MAX = 65_536
 """Blocks that an explanation looks at, from the first."""
+RUNS_MAX = 1000
+"""Runs that it tells of, from the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The blocks [first, stop) are here, all in one segment and alike."""
+
+    first: int
+    stop: int
+    where: Whereabouts
+
+
+@dataclass(frozen=True, slots=True)
+class Gating:
+    """Whether the disk of the object's first block lets new blocks in, and what it goes by."""
+
+    mode: Mode
+    ratios: Ratios
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`present` are runs of blocks that are here, [first, stop); `age_s` and `trust` are those of the info, if any."""
+    """`age_s` and `trust` are those of the info, if any. `evicted_s` and `invalidated_s` are when somebody last said
+    so of the object (unix seconds, 0 for never)."""
 
     mount: Mount
     owner: str | None
@@ -26,37 +46,52 @@ class Explanation:
     trust: Trust
     age_s: int
     blocks: int
-    present: tuple[range, ...]
+    runs: tuple[Run, ...]
+    gating: Gating
     last_miss: Miss | None
+    last_refusal: Refusal | None
+    evicted_s: int
+    invalidated_s: int
 
 
-def explain(store: BlockStore, misses: Misses, peers: Peers, mount: Mount, key: Key, now_s: float) -> Explanation:
+async def explain(store: BlockStore, misses: Misses, peers: Peers, mount: Mount, key: Key, now_s: float) -> Explanation:
     """Reads the index only: nothing is asked of the backend, and nothing counts as a read."""
-    known = store.known(mount.bucket, key)
-    owner = peers.owner_of(mount.bucket, key, 0)
-    blocks = 0 if known is None else -(-known.info.size // BLOCK_SIZE)
+    bucket, known = mount.bucket, store.known(mount.bucket, key)
+    owner = peers.owner_of(bucket, key, 0)
+    evicted_s, invalidated_s = store.told(bucket, key)
     return Explanation(
         mount=mount,
         owner=None if owner is None else owner.name,
         known=known,
         trust=judge(known, mount.policy, Demand.NORMAL, now_s),
         age_s=0 if known is None else age_s(known, now_s),
-        blocks=blocks,
-        present=() if known is None else tuple(_present(store, mount, key, known, min(blocks, BLOCKS_MAX))),
-        last_miss=misses.last(mount.bucket, key),
+        blocks=0 if known is None else block_count(known.info.size),
+        runs=() if known is None else tuple(await _runs(store, mount, key, known)),
+        gating=Gating(*store.gating(bucket, key)),
+        last_miss=misses.last(bucket, key),
+        last_refusal=misses.last_refusal(bucket, key),
+        evicted_s=evicted_s,
+        invalidated_s=invalidated_s,
     )
 
 
-def _present(store: BlockStore, mount: Mount, key: Key, known: Known, blocks: int) -> Iterator[range]:
+async def _runs(store: BlockStore, mount: Mount, key: Key, known: Known) -> list[Run]:
     content = store.content(mount.bucket, key, known.info.version, known.info.size)
-    first: int | None = None
-    for start in range(0, blocks, LOOKUP_MAX):
-        places = store.places(content, start, min(LOOKUP_MAX, blocks - start))
-        for number, place in enumerate(places, start):
-            if place is None and first is not None:
-                yield range(first, number)
-                first = None
-            elif place is not None and first is None:
-                first = number
-    if first is not None:
-        yield range(first, blocks)
+    runs: list[Run] = []
+    async for number, place in present(store, content, min(block_count(known.info.size), BLOCKS_MAX)):
+        where = store.describe(place)
+        if where is None:
+            continue
+        last = runs[-1] if runs else None
+        if last is not None and last.stop == number and _are_alike(last.where, where):
+            runs[-1] = Run(last.first, number + 1, where)
+        elif len(runs) == RUNS_MAX:
+            break
+        else:
+            runs.append(Run(number, number + 1, where))
+    return runs
+
+
+def _are_alike(one: Whereabouts, other: Whereabouts) -> bool:
+    # The gate goes on while others are looked at, and is told of for itself.
+    return replace(one, mode=other.mode, ratios=other.ratios) == other

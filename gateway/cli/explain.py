@@ -18,15 +18,18 @@ MEANING = {
 }
 
 
+GATES = {
+    "churn": "churn: what is new is kept, what is old gives way",
+    "hold": "hold: what is here stays, hardly anything new is kept",
+}
+
+
 def explain(options: Options) -> int:
     """0 if the node could say, 1 if not."""
     try:
         answer = find_node(options).get(f"/api/v1/explain?uri={quote(options.uri, safe='')}")
     except NodeSilent as error:
         print(error, file=sys.stderr)
-        return 1
-    if not isinstance(answer, dict):
-        print("this node's answer cannot be understood", file=sys.stderr)
         return 1
     print(json.dumps(answer, indent=2) if options.as_json else "\n".join(table(list(_rows(answer)))))
     return 0
@@ -44,7 +47,15 @@ def _rows(answer: dict[str, Json]) -> Iterator[tuple[str, str]]:
         yield "age", duration_text(age_s) if isinstance(age_s, int | float) else "?"
         yield "size", f"{answer.get('size')} bytes, {answer.get('blocks')} blocks"
         yield "present", _present(answer.get("blocks_present"))
-    yield "last miss", _miss(answer.get("last_miss"))
+        for run in _objects(answer.get("runs")):
+            yield "", _run(run)
+    yield "gate", _gate(answer.get("gate"))
+    yield "last miss", _reason(answer.get("last_miss"))
+    yield "last refused", _reason(answer.get("last_refusal"))
+    for told in ("evicted", "invalidated"):
+        at_s = answer.get(f"{told}_s")
+        if isinstance(at_s, int):
+            yield told, f"{_ago(at_s)} ago"
 
 
 def _policy(policy: Json) -> str:
@@ -64,9 +75,48 @@ def _pairs(runs: Json) -> Iterator[tuple[Json, Json]]:
             yield run[0], run[1]
 
 
-def _miss(miss: Json) -> str:
-    if not isinstance(miss, dict):
+def _objects(rows: Json) -> Iterator[dict[str, Json]]:
+    for row in rows if isinstance(rows, list) else []:
+        if isinstance(row, dict):
+            yield row
+
+
+def _run(run: dict[str, Json]) -> str:
+    first, last, hits = run.get("first"), run.get("last"), run.get("hits")
+    blocks = f"block {first}" if first == last else f"blocks {first}-{last}"
+    read = {0: "not read of late", 3: "read 3 times or more"}.get(
+        hits if isinstance(hits, int) else -1, f"read {hits}x"
+    )
+    return f"{blocks}: log {run.get('log')}, segment {run.get('segment')} ({run.get('state')}), {read}{_end(run)}"
+
+
+def _end(run: dict[str, Json]) -> str:
+    pinned_s, expires_s = run.get("pinned_until_s"), run.get("expires_s")
+    if isinstance(pinned_s, int):
+        return f", pinned for {_left(pinned_s)} more" if pinned_s else ", pinned for good"
+    return f", expires in {_left(expires_s)}" if isinstance(expires_s, int) else ""
+
+
+def _gate(gate: Json) -> str:
+    if not isinstance(gate, dict):
+        return "?"
+    ratios = [
+        f"{name} {value:.1%}" for name in ("snapshot", "shadow", "real") if isinstance(value := gate.get(name), float)
+    ]
+    return f"{GATES.get(str(gate.get('mode')), gate.get('mode'))} ({', '.join(ratios)})"
+
+
+def _reason(reason: Json) -> str:
+    if not isinstance(reason, dict):
         return "none that this node remembers"
-    at_s = miss.get("at_s")
-    ago = f", {duration_text(max(0.0, time.time() - at_s))} ago" if isinstance(at_s, int | float) else ""
-    return f"{miss.get('reason')}{ago}"
+    at_s = reason.get("at_s")
+    ago = f", {_ago(at_s)} ago" if isinstance(at_s, int | float) else ""
+    return f"{reason.get('reason')}{ago}"
+
+
+def _ago(at_s: float) -> str:
+    return duration_text(max(0.0, time.time() - at_s))
+
+
+def _left(until_s: float) -> str:
+    return duration_text(max(0.0, until_s - time.time()))

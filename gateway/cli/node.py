@@ -20,8 +20,9 @@ from gateway.errors import ConfigInvalid
 ENDPOINT_DEFAULT = "http://127.0.0.1:9001"
 ANSWER_TIME_MAX_S = 30.0
 
-_READ = "admin:Read"
+READ = "admin:Read"
 """What the admin port asks of a key, said here anew: its code would take a second to load."""
+WRITE = "admin:Write"
 _WHERE_PROOF_IS = "`forebay --help` says where commands take key or token from."
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -38,47 +39,61 @@ class NodeClient:
     endpoint: str
     proof: Secret | Credentials | None
 
-    def get(self, path: str) -> Json:
-        """The JSON that the node answers; raises `NodeSilent`."""
-        answer = self._answer(path)
-        try:
-            content: Json = answer.json()
-        except ValueError as error:
-            raise NodeSilent(f"{self.endpoint} does not answer as the admin port of a node does") from error
+    def get(self, path: str) -> dict[str, Json]:
+        """The JSON object that the node answers; raises `NodeSilent`."""
+        return self._answered("GET", path)
+
+    def post(self, path: str) -> dict[str, Json]:
+        """As `get`, for what changes something; all there is to say stands in the path's query."""
+        return self._answered("POST", path)
+
+    def _answered(self, method: str, path: str) -> dict[str, Json]:
+        answer = self._answer(method, path)
+        content = _object_in(answer)
+        if content is None:
+            raise NodeSilent(f"{self.endpoint} does not answer as the admin port of a node does")
         if answer.is_success:
             return content
-        detail = content.get("detail") if isinstance(content, dict) else answer.reason_phrase
+        detail = content.get("detail")
         advice = f" {_WHERE_PROOF_IS}" if answer.status_code in (401, 403) else ""
         raise NodeSilent(f"{self.endpoint} refuses ({answer.status_code}): {detail}{advice}")
 
-    def _answer(self, path: str) -> httpx.Response:
+    def _answer(self, method: str, path: str) -> httpx.Response:
         # Proxies of the environment are for the web: a token must not pass through them on its way to a node.
         trusted = ssl.create_default_context()
         try:
             with httpx.Client(trust_env=False, verify=trusted, timeout=ANSWER_TIME_MAX_S) as client:
-                return client.get(self.endpoint + path, headers=self._headers(path))
+                return client.request(method, self.endpoint + path, headers=self._headers(method, path))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NodeSilent(f"no node answers at {self.endpoint}: {error}; --endpoint names another") from error
 
-    def _headers(self, path: str) -> Mapping[str, str]:
+    def _headers(self, method: str, path: str) -> Mapping[str, str]:
         match self.proof:
             case None:
                 return {}
             case Secret() as token:
                 return {"authorization": f"Bearer {token.reveal()}"}
             case Credentials() as credentials:
-                return _signed(self.endpoint, path, credentials)
+                return _signed(method, self.endpoint + path, credentials)
 
 
-def find_node(options: Options) -> NodeClient:
-    """The node that the options and the environment name; raises `ConfigInvalid`."""
+def _object_in(answer: httpx.Response) -> dict[str, Json] | None:
+    try:
+        content: Json = answer.json()
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def find_node(options: Options, action: str = READ) -> NodeClient:
+    """The node that the options and the environment name, for a caller who may do `action`; raises `ConfigInvalid`."""
     config = load(options.config, options.environ) if options.config is not None else None
     endpoint = options.endpoint or options.environ.get("FOREBAY_ENDPOINT")
     if not endpoint:
         endpoint = ENDPOINT_DEFAULT if config is None else admin_endpoint(config)
     if urlsplit(endpoint).scheme not in ("http", "https"):
         raise ConfigInvalid([f"{endpoint}: an endpoint begins with http:// or https://"])
-    return NodeClient(endpoint.rstrip("/"), _proof(options.environ, config))
+    return NodeClient(endpoint.rstrip("/"), _proof(options.environ, config, action))
 
 
 def admin_endpoint(config: Config) -> str:
@@ -93,7 +108,7 @@ def endpoint_at(address: Address, *, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{reached}"
 
 
-def _proof(environ: Mapping[str, str], config: Config | None) -> Secret | Credentials | None:
+def _proof(environ: Mapping[str, str], config: Config | None, action: str) -> Secret | Credentials | None:
     if token := environ.get("FOREBAY_TOKEN"):
         return Secret(token)
     key_id, secret = environ.get("FOREBAY_ACCESS_KEY_ID"), environ.get("FOREBAY_SECRET_ACCESS_KEY")
@@ -101,22 +116,22 @@ def _proof(environ: Mapping[str, str], config: Config | None) -> Secret | Creden
         return Credentials(key_id, Secret(secret))
     if config is not None and config.admin.token:
         return config.admin.token
-    if config is not None and (credentials := _operator_of(config)):
+    if config is not None and (credentials := _operator_of(config, action)):
         return credentials
     return read_credentials(DATA_DIR / FILE_NAME)
 
 
-def _operator_of(config: Config) -> Credentials | None:
-    """The first key of the file that may read the admin API: who can read the file has its secret anyway."""
+def _operator_of(config: Config, action: str) -> Credentials | None:
+    """The first key of the file that may do `action`: who can read the file has its secret anyway."""
     now = datetime.now(UTC)
     for key in config.access_key:
         policies = [compile_policy(config.policy[name].statement) for name in key.policy]
-        if (key.expires is None or key.expires > now) and allows(policies, Ask(_READ)):
+        if (key.expires is None or key.expires > now) and allows(policies, Ask(action)):
             return Credentials(key.id, key.secret)
     return None
 
 
-def _signed(endpoint: str, path: str, credentials: Credentials) -> Mapping[str, str]:
-    target = urlsplit(endpoint + path)
+def _signed(method: str, url: str, credentials: Credentials) -> Mapping[str, str]:
+    target = urlsplit(url)
     signer = Signer(credentials.key_id, credentials.secret.reveal(), region="us-east-1")
-    return sign(Request("GET", target.path, parse_qsl(target.query), {"host": target.netloc}), signer, time.time())
+    return sign(Request(method, target.path, parse_qsl(target.query), {"host": target.netloc}), signer, time.time())

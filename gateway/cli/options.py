@@ -16,3 +16,4 @@ class Options:
     endpoint: str | None = None
     as_json: bool = False
     uri: str = ""
+    life_s: int | None = None

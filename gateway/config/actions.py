@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 ACTIONS = (
     "admin:Read",
+    "admin:Write",
     "s3:AbortMultipartUpload",
     "s3:CreateBucket",
     "s3:DeleteBucket",

@@ -50,6 +50,7 @@ ROWS: Mapping[type[GatewayError], Row] = {
     e.BucketTaken: Row("BucketAlreadyExists", 409),
     e.BucketOwnedAlready: Row("BucketAlreadyOwnedByYou", 409),
     e.BucketNotEmpty: Row("BucketNotEmpty", 409),
+    e.PinsFull: Row("PinsFull", 409),
     e.VersionMissing: Row("NoSuchVersion", 404),
     e.PartNumberOutside: Row("InvalidPartNumber", 416),
     e.BucketPolicyMissing: Row("NoSuchBucketPolicy", 404),

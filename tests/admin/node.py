@@ -16,7 +16,7 @@ from gateway.backends.signing import Request, Signer, sign
 from gateway.budget import Budget
 from gateway.cache import Cache
 from gateway.clock import ManualClock
-from gateway.config import Config, StoreConfig
+from gateway.config import Config
 from gateway.metrics import Metrics
 from gateway.model import MIB
 from gateway.mounts import Mounts
@@ -55,6 +55,7 @@ class AdminNode:
 
     client: httpx.AsyncClient
     mounts: Mounts
+    cache: Cache
     metrics: Metrics
     clock: ManualClock
     not_ready: str | None = None
@@ -62,9 +63,20 @@ class AdminNode:
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         return await self.client.get(path, headers=dict(headers or {}))
 
-    def signed(self, key_id: str, path: str, secret: str = SECRET) -> dict[str, str]:
+    async def post(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> httpx.Response:
+        return await self.client.post(path, params=dict(query), headers=dict(headers))
+
+    def signed(
+        self,
+        key_id: str,
+        path: str,
+        secret: str = SECRET,
+        *,
+        method: str = "GET",
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
         """The headers of a request that this key has signed."""
-        request = Request("GET", path, (), {"host": HOST})
+        request = Request(method, path, tuple((query or {}).items()), {"host": HOST})
         return sign(request, Signer(key_id, secret, "us-east-1"), self.clock.now_s())
 
 
@@ -90,12 +102,15 @@ async def _opened(directory: Path, config: Config) -> AsyncIterator[AdminNode]:
     access = Access(config.access_key, config.policy, clock)
     node: AdminNode
     parts = AsyncExitStack()
-    store = await parts.enter_async_context(BlockStore.open(StoreConfig(paths=(directory / "store",)), clock))
+    store = await parts.enter_async_context(
+        BlockStore.open(config.store.model_copy(update={"paths": (directory / "store",)}), clock)
+    )
     tasks = await parts.enter_async_context(tasks_until_end())
+    cache = Cache(store, Budget(8 * MIB), clock, metrics, tasks)
     service = AdminService(
         config=config,
         mounts=mounts,
-        cache=Cache(store, Budget(8 * MIB), clock, metrics, tasks),
+        cache=cache,
         access=access,
         verifier=Verifier(AuthRules(), access.secret_of),
         metrics=metrics,
@@ -105,7 +120,7 @@ async def _opened(directory: Path, config: Config) -> AsyncIterator[AdminNode]:
     )
     transport = httpx.ASGITransport(create(service))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
-        node = AdminNode(client, mounts, service.metrics, clock)
+        node = AdminNode(client, mounts, cache, service.metrics, clock)
         yield node
     await parts.aclose()
     await mounts.close()
