@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
@@ -19,6 +19,7 @@ from gateway.store.identity import Home, Super, fresh_uuid
 from gateway.store.older import Older
 from gateway.store.opening import Means
 from gateway.store.shard import Shard
+from gateway.tasks import end
 
 WATCH_EVERY_S = 1.0
 LOSSES_MAX = 2
@@ -178,9 +179,7 @@ class Seat:
     async def leave(self) -> None:
         """Stops the shard, and says that it ended well if it did. Never raises for the disk."""
         if self._attending is not None:
-            self._attending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._attending
+            await end(self._attending)
         await self._runs.aclose()
         self._thread.shutdown(wait=False, cancel_futures=True)
         if self._coming is not None:

@@ -60,6 +60,8 @@ class Upkeep:
             try:
                 await self.once()
             except Exception:
+                if self._health.given_up.is_set():
+                    return  # whatever it was about, it is with a disk that nobody asks any more
                 # A mistake with one segment must not end the upkeep of all others.
                 log.exception("upkeep of the store failed")
 

@@ -11,7 +11,6 @@ from gateway.model import Bucket, Key, Version
 from gateway.store import capacity, logs, names, recovery
 from gateway.store.capacity import Room
 from gateway.store.entries import SegmentEntry, State
-from gateway.store.health import FAILURES_MAX, RETRY_EVERY_S, Health
 from gateway.store.names import DiskWeight
 from gateway.store.segments import Sums
 from gateway.store.table import Segment
@@ -96,18 +95,3 @@ def test_a_start_has_one_thing_to_do_with_every_segment_and_uses_no_id_again(
     assert not set(plan.lost) & files
     assert plan.next_id >= max(reserved, 1)
     assert all(plan.next_id > number + recovery.IDS_SKIPPED for number in files)
-
-
-def test_a_disk_that_fails_in_a_row_is_asked_once_a_minute_until_it_works(tmp_path: Path) -> None:
-    health = Health(tmp_path)
-    for _ in range(FAILURES_MAX - 1):
-        health.write_failed(OSError("full"), 0)
-    health.write_worked()
-    for _ in range(FAILURES_MAX):
-        assert health.admits(0)
-        health.write_failed(OSError("full"), 0)
-    assert not health.admits(RETRY_EVERY_S - 1)
-    assert health.admits(RETRY_EVERY_S)
-    assert not health.admits(RETRY_EVERY_S + 1)
-    health.write_worked()
-    assert health.admits(RETRY_EVERY_S + 1)

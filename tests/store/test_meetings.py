@@ -45,7 +45,7 @@ async def test_a_refused_block_whose_info_is_not_news_leaves_the_info_trusted(tm
     async with Small(tmp_path) as small:
         for version in (1, 2):
             await small.store.install(BUCKET, name("k"), small.known("k", version, SIZE))
-            small.files.fails = lambda step, _number: errno.EIO if step == "write" else None
+            small.files.fails = lambda step, _number: errno.ENOSPC if step == "write" else None
             assert not await keep_untrusted(small, 1)
             assert small.store.known(BUCKET, name("k")) == small.known("k", version, SIZE)
 
