@@ -4,7 +4,7 @@ import asyncio
 import errno
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from gateway.clock import Clock
@@ -20,12 +20,11 @@ class Threads:
     """A call to a disk that is gone may never return: who waits for it is let go when the disk is given up."""
 
     def __init__(self, name: str, count: int, clock: Clock) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self._pool = _Pool(count, thread_name_prefix=name)
         self._clock = clock
         self._since: dict[int, float] = {}
         """By thread, when its call began."""
         self._looked_at_s = self._forgiven_s = clock.monotonic_s()
-        self._unfinished = set[object]()
         self._waiters: set[asyncio.Future[None]] = set()
         self._is_given_up = False
 
@@ -42,10 +41,7 @@ class Threads:
             finally:
                 del self._since[me]
 
-        work = self._pool.submit(timed)
-        self._unfinished.add(work)
-        work.add_done_callback(self._unfinished.discard)
-        return asyncio.wrap_future(work)
+        return asyncio.get_running_loop().run_in_executor(self._pool, timed)
 
     async def ended(self, work: asyncio.Future[T]) -> T:
         """What became of work that was started; cancelling leaves the thread at it.
@@ -79,7 +75,7 @@ class Threads:
     @property
     def is_idle(self) -> bool:
         """Whether no thread is at work."""
-        return not self._unfinished
+        return not self._pool.unfinished
 
     def give_up(self) -> None:
         """Lets go all who wait, and everybody who will; drops work that did not begin."""
@@ -91,6 +87,20 @@ class Threads:
     def close(self, *, waits: bool) -> None:
         """Ends them; work that did not begin is dropped. May block, if it `waits`."""
         self._pool.shutdown(wait=waits, cancel_futures=True)
+
+
+class _Pool(ThreadPoolExecutor):
+    """Knows what its threads still do, also where nobody waits for it any more."""
+
+    def __init__(self, count: int, thread_name_prefix: str) -> None:
+        super().__init__(count, thread_name_prefix)
+        self.unfinished = set[object]()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        work = super().submit(fn, *args, **kwargs)
+        self.unfinished.add(work)
+        work.add_done_callback(self.unfinished.discard)
+        return work
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
