@@ -69,7 +69,9 @@ class Writer:
         content, now_s = block.content, self.ground.now_s
         flags = Flag.WHOLE if content.whole else Flag.PIECE
         modified_s = block.known.info.modified_s if block.known is not None else 0
-        life_s = DRAFT_LIFE_S if content.is_draft else block.terms.life_s
+        life_s = block.terms.life_s
+        if content.is_draft:
+            life_s = min(life_s or DRAFT_LIFE_S, DRAFT_LIFE_S)
         return Record(
             flags=int(flags | Flag.TRANSIENT if content.is_draft else flags),
             seq=self.last_seq,

@@ -7,9 +7,12 @@ import pytest
 
 from gateway.backends.base import ListQuery
 from gateway.cache import Demand
+from gateway.cache.misses import MissReason
+from gateway.cache.pins import Pinned
 from gateway.cache.words import Source
 from gateway.errors import ObjectMissing
 from gateway.model import MIB, Key, Span
+from gateway.store.values import Admission, Outcome, Terms
 from tests.cache.hurrying import hurrying
 from tests.cache.scene import CACHED, KEY, Scene, a_scene
 from tests.cache.scripted import At, Step
@@ -185,3 +188,79 @@ async def test_a_bucket_made_anew_knows_nothing_of_the_one_before() -> None:
         await scene.backend.delete_behind(KEY)
         with pytest.raises(ObjectMissing):
             await scene.get()
+
+
+@SIZES
+@hurrying
+async def test_bytes_live_as_long_as_their_mount_says_and_no_longer(size: int) -> None:
+    async with a_scene(replace(CACHED, freshness_s=float("inf"), terms=Terms(life_s=60))) as scene:
+        data = await scene.has(size)
+        await scene.get()
+        await scene.rest()
+        scene.clock.advance(59)
+        assert (await scene.answer())[:2] == (data, Source.HIT)
+        scene.clock.advance(1)
+        assert (await scene.answer())[:2] == (data, Source.FILL)
+        await scene.rest()
+        assert (await scene.answer())[:2] == (data, Source.HIT)
+
+
+@SIZES
+@hurrying
+async def test_what_was_written_here_lives_as_long_as_its_mount_says(size: int) -> None:
+    async with a_scene(replace(CACHED, freshness_s=float("inf"), terms=Terms(life_s=60))) as scene:
+        data = b"x" * size
+        await scene.put(data)
+        await scene.rest()
+        scene.clock.advance(59)
+        assert (await scene.answer())[:2] == (data, Source.HIT)
+        scene.clock.advance(62)
+        assert (await scene.answer())[:2] == (data, Source.FILL)
+
+
+@hurrying
+async def test_a_pin_outlives_the_life_that_the_mount_gives() -> None:
+    async with a_scene(replace(CACHED, freshness_s=float("inf"), terms=Terms(life_s=60))) as scene:
+        data = await scene.has(3 * MIB)
+        await scene.get()
+        await scene.rest()
+        assert await scene.cache.pin(scene.mount, KEY, 0) == Pinned(blocks=3, done=3)
+        scene.clock.advance(1000)
+        assert (await scene.answer())[:2] == (data, Source.HIT)
+        assert await scene.cache.unpin(scene.mount, KEY) == Pinned(blocks=3, done=3)
+        await scene.rest()
+        found = [source for _, source, _ in [await scene.answer(), await scene.answer()]]
+        assert found[-1] is Source.HIT
+
+
+@hurrying
+async def test_an_object_too_large_for_the_store_is_told_as_such() -> None:
+    async with a_scene() as scene:
+        await scene.has(3 * MIB)
+        scene.cache.store._sizes = replace(scene.cache.store._sizes, object_max=2 * MIB)
+        await scene.get()
+        await scene.rest()
+        told = await scene.cache.explain(scene.mount, KEY)
+        assert told.last_refusal is not None
+        assert told.last_refusal.outcome is Outcome.TOO_LARGE
+        assert (told.blocks, told.runs) == (3, ())
+        await scene.get()
+        await scene.rest()
+        told = await scene.cache.explain(scene.mount, KEY)
+        assert told.last_miss is not None
+        assert told.last_miss.reason is MissReason.NOT_KEPT
+
+
+@hurrying
+async def test_a_gate_that_holds_what_is_here_is_told_as_the_reason() -> None:
+    terms = Terms(Admission.HOLD)
+    async with a_scene(replace(CACHED, terms=terms), capacity_bytes=24 * MIB) as scene:
+        reasons: set[Outcome] = set()
+        for number in range(60):
+            key = Key(b"k%d" % number)
+            await scene.has(MIB, key, seed=number)
+            await scene.get(key=key)
+            await scene.rest()
+            refusal = (await scene.cache.explain(scene.mount, key)).last_refusal
+            reasons |= set() if refusal is None else {refusal.outcome}
+        assert Outcome.NOT_ADMITTED in reasons
