@@ -126,9 +126,3 @@ def hits_after(kind: Kind, hits: int) -> int:
 def cool(marks: bytearray) -> None:
     """Counts one hit less for each record, in place."""
     marks[:] = marks.translate(_COOLER)
-
-
-def victim(segments: Iterable[Segment]) -> Segment | None:
-    """The segment to evict next: the oldest that is not being written or already evicted."""
-    settled = (segment for segment in segments if segment.entry.state in (State.SEALED, State.SYNCED))
-    return min(settled, key=lambda segment: segment.entry.log_position, default=None)

@@ -1,19 +1,18 @@
-"""Names, slots, room, victims and what a start must do: decided without a disk."""
+"""Names, slots, room and what a start must do: decided without a disk."""
 
 from collections import Counter
-from pathlib import Path
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config.sections import SHARE_MIN
 from gateway.model import Bucket, Key, Version
-from gateway.store import capacity, logs, names, recovery
+from gateway.store import capacity, names, recovery
 from gateway.store.capacity import Room
 from gateway.store.entries import SegmentEntry, State
 from gateway.store.names import DiskWeight
 from gateway.store.segments import Sums
-from gateway.store.table import Segment
 
 SECRET = bytes(32)
 IDS = st.integers(1, 300)
@@ -61,6 +60,12 @@ def test_a_segment_fits_only_inside_share_and_file_system(segments: int, index: 
     if room.missing_bytes <= 0:
         assert room.used_bytes + room.segment_size + max(10**5, int(1.5 * index)) <= share
         assert room.used_bytes + room.segment_size <= limit
+        assert room.segments_max > segments
+    assert (
+        replace(room, segments=room.segments_max).missing_for(0)
+        <= 0
+        < replace(room, segments=room.segments_max).missing_bytes
+    )
     assert room.missing_for(2) == room.missing_bytes + room.segment_size
 
 
@@ -73,14 +78,6 @@ def test_segments_are_halved_until_a_disk_holds_sixteen() -> None:
 
 def entry(state: State, position: int = 1) -> SegmentEntry:
     return SegmentEntry(state, Sums(1, 10, 1), 1, 1, position)
-
-
-@given(rows=st.lists(st.tuples(st.sampled_from(State), st.integers(0, 50)), max_size=12, unique_by=lambda row: row[1]))
-def test_the_victim_is_the_oldest_settled_segment(rows: list[tuple[State, int]]) -> None:
-    segments = [Segment(position + 1, Path("s"), entry(state, position)) for state, position in rows]
-    victim = logs.victim(segments)
-    settled = [position for state, position in rows if state in (State.SEALED, State.SYNCED)]
-    assert (victim.entry.log_position if victim is not None else None) == min(settled, default=None)
 
 
 @given(known=st.dictionaries(IDS, st.sampled_from(State)), files=st.sets(IDS), reserved=st.integers(0, 400))
