@@ -47,6 +47,16 @@ class Budget:
         finally:
             self.give_back(size_bytes)
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nobody gets anything now without waiting."""
+        return self._used_bytes >= self.limit_bytes or bool(self._waiters)
+
+    def take_now(self, size_bytes: int) -> None:
+        """As `take` where that would not wait; to be asked first."""
+        assert self._fits(size_bytes), size_bytes
+        self._used_bytes += size_bytes
+
     async def take(self, size_bytes: int, wait_s: float) -> int:
         """As `reserve`, for what outlives a block of code; returns the bytes to give back."""
         size_bytes = min(size_bytes, self.limit_bytes)

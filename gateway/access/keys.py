@@ -58,7 +58,7 @@ class Access:
         return Caller(key.user, key.id, key.policies, facts | {USER_NAME: key.user})
 
     def allows_all(self, key_id: str, action: str, bucket: Bucket, owner: str) -> bool:
-        """Whether an access key may do this to all keys of a bucket of `owner`, whatever the facts; False: it depends."""
+        """Whether a key may do this to all objects of a bucket of `owner`, whatever the facts; False: it depends."""
         asked = (key_id, action, bucket, owner)
         answer = self._sweeping.get(asked)
         if answer is None:

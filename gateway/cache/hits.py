@@ -7,10 +7,10 @@ from gateway.cache.blocks import block_span, numbers
 from gateway.cache.freshness import Demand, Trust, age_s, judge
 from gateway.cache.reader import Places, read_ahead
 from gateway.cache.staleness import Staleness
-from gateway.model import BLOCK_SIZE, Info, Key, Span
+from gateway.model import Info, Key, Span
 from gateway.mounts import Mount
 from gateway.store.resident import Slice
-from gateway.store.values import Held, Place
+from gateway.store.values import Held
 
 
 class Fresh(NamedTuple):
@@ -46,24 +46,27 @@ class Hits:
 
     def slices(self, fresh: Fresh, span: Span, copy_max: int) -> list[Slice] | None:
         """The bytes of a span, to be released; None unless all of them can be sent at once."""
+        held = fresh.held
+        if not held.content.whole:
+            return self._pieces(held, span, copy_max)
+        if span.start == span.stop:
+            return []
+        here = None if held.place is None else self._at.store.slice_now(held.place, span.start, span.stop, copy_max)
+        return None if here is None else [here]
+
+    def _pieces(self, held: Held, span: Span, copy_max: int) -> list[Slice] | None:
+        store, size, wanted = self._at.store, held.content.size, numbers(span)
         found: list[Slice] = []
-        for number, place in enumerate(self._places(fresh, span), span.start // BLOCK_SIZE):
-            block = block_span(number, fresh.info.size)
+        for number, place in zip(wanted, store.places(held.content, wanted.start, len(wanted)), strict=True):
+            block = block_span(number, size)
             start, stop = max(span.start, block.start) - block.start, min(span.stop, block.stop) - block.start
-            here = None if place is None else self._at.store.slice_now(place, start, stop, copy_max)
+            here = None if place is None else store.slice_now(place, start, stop, copy_max)
             if here is None:
                 for earlier in found:
                     earlier.release()
                 return None
             found.append(here)
         return found
-
-    def _places(self, fresh: Fresh, span: Span) -> Sequence[Place | None]:
-        wanted = numbers(span)
-        content = fresh.held.content
-        if content.whole:
-            return (fresh.held.place,) * len(wanted)
-        return self._at.store.places(content, wanted.start, len(wanted))
 
     def served(self, mount: Mount, fresh: Fresh) -> None:
         """An answer goes out that goes by this info."""

@@ -1,6 +1,6 @@
 """Header fields as values, and values as header fields."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.model import ContentHeaders, Info, Metadata
@@ -10,6 +10,7 @@ from gateway.s3.presigned import moved_headers
 
 META_PREFIX = "x-amz-meta-"
 CONTENT_TYPE_DEFAULT = "binary/octet-stream"
+_CONTROLS = bytes(byte for byte in range(0x20) if byte != 0x09) + b"\x7f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,35 @@ def object_fields(info: Info, overrides: tuple[tuple[str, str], ...] = ()) -> li
         *content.items(),
         *metadata_fields(info.metadata),
     ]
+
+
+def lines_of(fields: Iterable[tuple[str, str]]) -> str:
+    """Fields as lines of a head. Values are header text, as are the lines."""
+    lines = [f"{name}: {value}\r\n" for name, value in fields]
+    text = "".join(lines)
+    said = text.encode("latin-1")
+    assert len(said.translate(None, _CONTROLS)) == len(said) - 2 * len(lines), "a control character breaks the head"
+    return text
+
+
+def object_lines(info: Info) -> str | None:
+    """`object_fields` without overrides as lines of a head, for objects that nothing unusual is kept with."""
+    content = info.content
+    if (
+        info.metadata
+        or content.cache_control is not None
+        or content.content_disposition is not None
+        or content.content_encoding is not None
+        or content.content_language is not None
+        or content.expires is not None
+    ):
+        return None
+    kind = CONTENT_TYPE_DEFAULT if content.content_type is None else content.content_type
+    if not (kind.isascii() and kind.isprintable() and info.etag.isascii() and info.etag.isprintable()):
+        # A control character would break the head.
+        return None
+    modified = http_date(info.modified_s)
+    return f'etag: "{info.etag}"\r\nlast-modified: {modified}\r\naccept-ranges: bytes\r\ncontent-type: {kind}\r\n'
 
 
 def not_modified_fields(info: Info) -> list[tuple[str, str]]:

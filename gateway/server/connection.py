@@ -1,8 +1,7 @@
 """The S3 port's protocol class: uvicorn's httptools protocol with strict framing, limits and our own exchanges."""
 
 import asyncio
-import re
-from typing import Any, Protocol
+from typing import Any
 
 import httptools
 from uvicorn.config import Config
@@ -10,11 +9,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.errors import GatewayError, HeadTooLarge, RequestMalformed, RequestTimeout, SlowDown
-from gateway.metrics import Metrics
-from gateway.s3.head import Head
 from gateway.server import framing
+from gateway.server.answering import Answering
+from gateway.server.arriving import Arrived, Arriving, RequestLines
 from gateway.server.exchange import Exchange
+from gateway.server.idle import Idle
+from gateway.server.lane import Lane, Reply
 from gateway.server.listener import GOODBYE_TIME_MAX_S
+from gateway.server.sending import Outlet, Sending
 from gateway.server.stamps import Stamps
 
 HEAD_TIME_MAX_S = 10.0
@@ -23,24 +25,6 @@ LINGER_SIZE_MAX = 1024 * 1024
 LINGER_TIME_MAX_S = 2.0
 PIPELINE_MAX = 100
 """Requests that wait behind the one being answered; no client of S3 sends any."""
-
-_EMPTY_LINES = re.compile(rb"(?:\r\n)*")
-
-
-class Answering(Protocol):
-    """What a connection wants of the door behind it."""
-
-    connections_max: int
-    metrics: Metrics
-    stamps: Stamps
-
-    async def answer(self, exchange: Exchange) -> None:
-        """Answers one request; never raises but for cancelling."""
-        ...
-
-    def refusal(self, error: GatewayError) -> bytes:
-        """The whole answer to a request whose head never became one."""
-        ...
 
 
 class Connection(HttpToolsProtocol):
@@ -51,7 +35,7 @@ class Connection(HttpToolsProtocol):
     """
 
     transport: asyncio.Transport
-    cycle: Exchange | None  # type: ignore[assignment]  # uvicorn's name for what we call an exchange
+    cycle: Exchange | Sending | None  # type: ignore[assignment]  # uvicorn's name for what we call an exchange
 
     def __init__(
         self,
@@ -62,18 +46,21 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._door: Answering = config.app  # type: ignore[assignment]  # uvicorn would call it an ASGI application
-        self._target = b""
-        self._head_size = 0
+        self._arriving = Arriving()
+        self._received_size = 0
+        self._chunk_start = 0
         self._loose_size = 0
         self._in_head = False
         self._between = True
-        self._line = b""
-        self._running: Exchange | None = None
+        self._lines = RequestLines()
+        self._running: Exchange | Sending | None = None
         self._trailers_size = 0
         self._refusal: GatewayError | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._linger_left: int | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
+        self._outlet: Outlet | None = None
+        self._idle = Idle(self.loop, IDLE_MAX_S, self._hang_up)
 
     @property
     def stamps(self) -> Stamps:
@@ -93,21 +80,24 @@ class Connection(HttpToolsProtocol):
             self._door.metrics.s3_refused.labels(reason="connections").inc()
             self._refuse(SlowDown("The gateway has as many connections as it may have."))
             return
-        self.timeout_keep_alive_task = self.loop.call_later(IDLE_MAX_S, self.timeout_keep_alive_handler)
+        if self._door.lane is not None:
+            self._outlet = Outlet(transport, is_tls=self.scheme == "https")
+        self._idle.begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.metrics.s3_connections.dec()
-        self._unset_keepalive_if_required()
+        self._idle.stop()
         self._cancel_head_timer()
         if self._linger_timer is not None:
             self._linger_timer.cancel()
         self.pipeline.clear()
         if self._running is not None:
-            self._running.disconnected = True
-            self._running.message_event.set()
+            self._running.gone()
             self._running = None
+        if self._outlet is not None:
+            self._outlet.close()
+        self.cycle = None  # uvicorn would tell it once more; and this breaks the circle of connection and exchange
         super().connection_lost(exc)
-        self.cycle = None  # breaks the circle of connection and exchange
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client may shut down its sending side and still read the answer, but sends no further request."""
@@ -121,11 +111,15 @@ class Connection(HttpToolsProtocol):
             self._drop(len(data))
             return
         if self._between:
-            self._unset_keepalive_if_required()
-            data = self._whole_line(data)
+            self._idle.interrupt()
+            data = self._lines.whole(data)
             if not data:
+                self._await_line()
                 return
+            self._between = False
         self._loose_size += len(data)
+        self._chunk_start = self._received_size
+        self._received_size += len(data)
         self._parse(data)
         if self._refusal is None and self._is_too_loose():
             self._refusal = HeadTooLarge()
@@ -145,23 +139,11 @@ class Connection(HttpToolsProtocol):
             framing.HEAD_SIZE_MAX + framing.TARGET_SIZE_MAX if self._in_head else framing.TRAILERS_SIZE_MAX
         )
 
-    def _whole_line(self, data: bytes) -> bytes:
-        """Holds back a request line until it is complete, and makes it ASCII."""
-        data = self._line + data
-        # RFC 9112, section 2.2: empty lines before a request are ignored.
-        data = _EMPTY_LINES.sub(b"", data, count=1)
-        end = data.find(b"\n")
-        if end < 0:
-            self._line = data
-            if len(data) > framing.TARGET_SIZE_MAX:
-                self._refuse(HeadTooLarge())
-            else:
-                self._await_head()
-            return b""
-        self._line = b""
-        self._between = False
-        line = data[: end + 1]
-        return data if line.isascii() else framing.ascii_line(line) + data[end + 1 :]
+    def _await_line(self) -> None:
+        if self._lines.is_too_long:
+            self._refuse(HeadTooLarge())
+        else:
+            self._await_head()
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -176,55 +158,100 @@ class Connection(HttpToolsProtocol):
     # From the parser.
 
     def on_message_begin(self) -> None:
-        self._target = b""
-        self._head_size = 0
+        self._arriving.begin(self._chunk_start)
         self._loose_size = 0
         self._trailers_size = 0
         self._in_head = True
         self._between = False
-        self.headers = []
 
     def on_url(self, url: bytes) -> None:
-        self._target += url
-        if len(self._target) > framing.TARGET_SIZE_MAX:
+        self._arriving.target += url
+        if len(self._arriving.target) > framing.TARGET_SIZE_MAX:
             self._refusal = HeadTooLarge()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            self._trailers_size += len(name) + len(value)
-            if self._trailers_size > framing.TRAILERS_SIZE_MAX:
-                self._refusal = HeadTooLarge("The trailers are too large.")
+        if self._in_head:
+            self._arriving.names.append(name)
+            self._arriving.values.append(value)
             return
-        self._head_size += len(name) + len(value) + 4
-        if self._head_size > framing.HEAD_SIZE_MAX or len(self.headers) >= framing.FIELDS_MAX:
-            self._refusal = HeadTooLarge()
-            return
-        self.headers.append((name.lower(), value.strip(b" \t")))
+        self._trailers_size += len(name) + len(value)
+        if self._trailers_size > framing.TRAILERS_SIZE_MAX:
+            self._refusal = HeadTooLarge("The trailers are too large.")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._loose_size = 0
         self._cancel_head_timer()
+        if self._refusal is None and self._arriving.is_too_large(self._received_size):
+            self._refusal = HeadTooLarge()
         if self._refusal is not None:
             return
-        version = self.parser.get_http_version()
-        fields = tuple(self.headers)
-        try:
-            frame = framing.frame(version, fields)
-        except GatewayError as error:
-            self._refusal = error
-            return
-        if frame.has_body and self.parser.should_upgrade():
-            # The parser takes what follows for another protocol: the body would seem to be empty.
-            self._refusal = RequestMalformed("Upgrades are not offered.")
-            return
-        head = Head(
+        arrived = Arrived(
             method=self.parser.get_method().decode("ascii"),
-            target=self._target,
-            fields=fields,
+            target=self._arriving.target,
+            names=self._arriving.names,
+            values=self._arriving.values,
             scheme=self.scheme or "http",
             peer=self.client[0] if self.client else "",
         )
+        lane = self._open_lane(arrived)
+        reply = None if lane is None else lane.usual(arrived)
+        if lane is not None and reply is not None:
+            self._send(lane, reply)
+        else:
+            self._take_up(arrived, lane)
+
+    def _open_lane(self, arrived: Arrived) -> Lane | None:
+        """The lane, if an answer could leave at once and the connection goes on as it is."""
+        if arrived.method not in ("GET", "HEAD") or self._outlet is None or self._linger_timer is not None:
+            return None
+        is_busy = self.cycle is not None and not self.cycle.response_complete
+        if is_busy or self.pipeline or self.flow.write_paused or not self._outlet.is_clear:
+            return None
+        keeps_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
+        return self._door.lane if keeps_alive else None
+
+    def _send(self, lane: Lane, reply: Reply) -> None:
+        assert self._outlet is not None
+        sending = self._outlet.send(reply)
+        if sending is None:
+            lane.count(reply)
+            self.server_state.total_requests += 1
+            self._idle.begin()
+            return
+        lane.slots.take_now(1)
+        self.cycle = self._running = sending
+        self._start_asgi_task(sending, self._see_off)  # type: ignore[arg-type]
+
+    async def _see_off(self, sending: Sending) -> None:
+        try:
+            await self._door.see_off(sending)
+        finally:
+            sending.response_complete = True
+            if not sending.failed:
+                if not sending.keep_alive:
+                    self.close()
+                self.on_response_complete()
+
+    def _take_up(self, arrived: Arrived, lane: Lane | None) -> None:
+        """Begins an exchange, unless the lane knows the answer after all."""
+        version = self.parser.get_http_version()
+        head = arrived.head()
+        try:
+            frame = framing.frame(version, head.fields)
+        except GatewayError as error:
+            self._refusal = error
+            return
+        upgrades = self.parser.should_upgrade()
+        if frame.has_body and upgrades:
+            # The parser takes what follows for another protocol: the body would seem to be empty.
+            self._refusal = RequestMalformed("Upgrades are not offered.")
+            return
+        if lane is not None and not frame.has_body and not frame.expects_continue and not upgrades:
+            reply = lane.any(arrived, head)
+            if reply is not None:
+                self._send(lane, reply)
+                return
         keep_alive = bool(self.parser.should_keep_alive())
         self._begin(Exchange(self, head, frame, keep_alive=keep_alive, is_http_10=version == "1.0"))
 
@@ -247,7 +274,8 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._loose_size = 0
         if self._refusal is None:
-            assert self.cycle is not None
+            # What has a body does not take the lane.
+            assert isinstance(self.cycle, Exchange)
             self.cycle.body_arrived(body)
 
     def on_message_complete(self) -> None:
@@ -296,9 +324,8 @@ class Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self._unset_keepalive_if_required()
         if self._linger_timer is None:
-            self.timeout_keep_alive_task = self.loop.call_later(IDLE_MAX_S, self.timeout_keep_alive_handler)
+            self._idle.begin()
         if not self.flow.write_paused:
             self._go_on()
 
@@ -311,18 +338,18 @@ class Connection(HttpToolsProtocol):
         """Turns to what comes next. The client has taken all answers: else they would pile up in memory."""
         if self.pipeline:
             # It came whole, and is answered even if what followed it is dropped.
-            self._unset_keepalive_if_required()
+            self._idle.interrupt()
             exchange, _ = self.pipeline.pop()
             self._start(exchange)  # type: ignore[arg-type]
         self.flow.resume_reading()
 
-    def timeout_keep_alive_handler(self) -> None:
+    def _hang_up(self) -> None:
         """Ends a connection on which nothing moves."""
         if self.flow.write_paused:
             # Closing would wait for the client to take the rest.
             self.transport.abort()
-        else:
-            super().timeout_keep_alive_handler()
+        elif not self.transport.is_closing():
+            self.transport.close()
 
     # Ends.
 

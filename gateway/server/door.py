@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from gateway.budget import Budget
 from gateway.clock import Clock
 from gateway.errors import GatewayError, InternalError, SlowDown
 from gateway.handlers import handle
@@ -16,9 +17,13 @@ from gateway.s3 import errors as s3_errors
 from gateway.s3.auth import client_address, scheme_of
 from gateway.s3.choice import choose
 from gateway.s3.head import Head
+from gateway.s3.headers import lines_of
 from gateway.s3.operations import Operation
 from gateway.s3.target import resolve
 from gateway.server.exchange import ClientGone, Exchange
+from gateway.server.heads import head_bytes
+from gateway.server.lane import Lane
+from gateway.server.sending import Sending
 from gateway.server.stamps import Stamps
 
 READY_TARGET = b"/-/ready"
@@ -60,8 +65,11 @@ class Door:
         self._service = service
         self._clock = clock
         self._slow_s = limits.slow_s
-        self._slots = asyncio.Semaphore(limits.requests)
+        # One of it is one request.
+        self._slots = Budget(limits.requests)
         self._not_ready = not_ready
+        # What tells of each request tells of all of them.
+        self.lane = None if log.isEnabledFor(logging.DEBUG) else Lane(service, metrics, clock, self.stamps, self._slots)
 
     async def answer(self, exchange: Exchange) -> None:
         """Answers one request; never raises but for cancelling."""
@@ -91,7 +99,22 @@ class Door:
             )
         finally:
             self.metrics.s3_requests_in_progress.dec()
-            self._record(exchange, request)
+            self.metrics.s3_bytes_received.inc(exchange.received_bytes)
+            self._record(exchange.head, request)
+
+    async def see_off(self, sending: Sending) -> None:
+        """Sends the rest of an answer of the lane, for which a slot was taken; never raises but for cancelling."""
+        reply = sending.reply
+        self.metrics.s3_requests_in_progress.inc()
+        request = _Request(reply.request_id, reply.started_s, reply.operation, reply.status, cache="hit")
+        try:
+            await sending.finish()
+        finally:
+            self.metrics.s3_requests_in_progress.dec()
+            self._slots.give_back(1)
+            request.error = "ClientGone" if sending.failed else ""
+            request.sent_bytes = sending.sent
+            self._record(reply.arrived.head(), request)
 
     async def _attempt(self, exchange: Exchange, request: _Request) -> None:
         try:
@@ -101,7 +124,7 @@ class Door:
                 async with answer.held or AsyncExitStack():
                     await self._send(exchange, answer, request)
             finally:
-                self._slots.release()
+                self._slots.give_back(1)
         except GatewayError as error:
             if exchange.response_started:
                 raise
@@ -129,16 +152,11 @@ class Door:
         return await handle(service, Call(request.id, head, target, proof, caller, exchange, now_s), operation)
 
     async def _take_slot(self) -> None:
-        if not self._slots.locked():
-            # Takes it at once; a time limit would cost more than the rest of this.
-            await self._slots.acquire()
-            return
         try:
-            async with asyncio.timeout(QUEUE_TIME_MAX_S):
-                await self._slots.acquire()
-        except TimeoutError as error:
+            await self._slots.take(1, QUEUE_TIME_MAX_S)
+        except SlowDown:
             self.metrics.s3_refused.labels(reason="requests").inc()
-            raise SlowDown from error
+            raise
 
     def _error(self, error: GatewayError, head: Head, request: _Request) -> Answer:
         row = s3_errors.row_of(error)
@@ -181,17 +199,14 @@ class Door:
         ]
         self.metrics.s3_refused.labels(reason="framing").inc()
         log.debug("connection refused", extra={"request_id": request.id, "error": row.code})
-        head = "".join(f"{name}: {value}\r\n" for name, value in fields).encode()
-        return b"HTTP/1.1 %d Refused\r\n%b%b\r\n%b" % (row.status, self.stamps.lines(), head, body)
+        return head_bytes(row.status, self.stamps.lines(), lines_of(fields)) + body
 
-    def _record(self, exchange: Exchange, request: _Request) -> None:
-        head = exchange.head
+    def _record(self, head: Head, request: _Request) -> None:
         seconds = self._clock.monotonic_s() - request.started_s
         cache = request.cache or "none"
         self.metrics.s3_requests.row(request.operation, str(request.status), cache).inc()
         self.metrics.s3_request_seconds.row(request.operation, cache).observe(seconds)
         self.metrics.s3_bytes_sent.inc(request.sent_bytes)
-        self.metrics.s3_bytes_received.inc(exchange.received_bytes)
         slow = 0 < self._slow_s <= seconds
         if slow or log.isEnabledFor(logging.DEBUG):
             log.log(

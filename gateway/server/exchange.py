@@ -1,8 +1,6 @@
 """One request on a connection, and its answer: the body in, the head and the body out, and when to close."""
 
 import asyncio
-import http
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
@@ -10,7 +8,9 @@ from typing import Protocol
 from gateway.errors import BodyIncomplete, RequestTimeout
 from gateway.handlers.call import CHUNK_COST, Answer
 from gateway.s3.head import Head
+from gateway.s3.headers import lines_of
 from gateway.server.framing import Framing
+from gateway.server.heads import head_bytes
 from gateway.server.stamps import Stamps
 
 BODY_SILENCE_MAX_S = 30.0
@@ -22,11 +22,6 @@ UNWANTED_BODY_MAX = 64 * 1024
 """A body that nobody asked for is dropped up to here, so that the connection lives on."""
 JOIN_MAX = 64 * 1024
 """Head and body go out in one piece up to here."""
-
-_STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in http.HTTPStatus
-}
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class ClientGone(Exception):
@@ -129,6 +124,11 @@ class Exchange:
             self.message_event.set()
         self.keep_alive = False
 
+    def gone(self) -> None:
+        """The connection has ended."""
+        self.disconnected = True
+        self.message_event.set()
+
     # What the answering task asks.
 
     async def chunk(self) -> bytes | None:
@@ -185,24 +185,20 @@ class Exchange:
             self.keep_alive = False
 
     def _head_bytes(self, answer: Answer, size: int | None) -> bytes:
-        lines = [_STATUS_LINES[answer.status], self._line.stamps.lines()]
-        for name, value in answer.fields:
-            line = f"{name}: {value}"
-            assert not _CONTROLS.search(line), "a control character would break the head"
-            lines += (line.encode("latin-1"), b"\r\n")
+        framing = ""
         if size is not None:
             if answer.status not in (204, 304):
-                lines.append(b"content-length: %d\r\n" % size)
+                framing = f"content-length: {size}\r\n"
         elif self.is_http_10:
             self.keep_alive = False
         else:
-            lines.append(b"transfer-encoding: chunked\r\n")
+            framing = "transfer-encoding: chunked\r\n"
+        ending = ""
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
+            ending = "connection: close\r\n"
         elif self.is_http_10:
-            lines.append(b"connection: keep-alive\r\n")
-        lines.append(b"\r\n")
-        return b"".join(lines)
+            ending = "connection: keep-alive\r\n"
+        return head_bytes(answer.status, self._line.stamps.lines(), lines_of(answer.fields), framing, ending)
 
     async def _send_whole(self, answer: Answer) -> int:
         # An answer to HEAD has a size and no body.

@@ -15,16 +15,16 @@ class Stamps:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = -1
-        self._lines = b""
+        self._lines = ""
         # Ids must differ, not be secret: counting from a random start costs nothing per request.
         self._ids = itertools.count(secrets.randbits(64))
 
-    def lines(self) -> bytes:
+    def lines(self) -> str:
         """The header lines `date` and `server`, made anew each second (SDKs correct their clocks by them)."""
         second = int(self._clock.now_s())
         if second != self._second:
             self._second = second
-            self._lines = f"date: {http_date(second)}\r\nserver: forebay\r\n".encode("ascii")
+            self._lines = f"date: {http_date(second)}\r\nserver: forebay\r\n"
         return self._lines
 
     def request_id(self) -> str:

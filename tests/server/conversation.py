@@ -20,6 +20,8 @@ from gateway.s3 import errors as s3_errors
 from gateway.s3.head import Head
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientGone, Exchange
+from gateway.server.lane import Lane
+from gateway.server.sending import Sending
 from gateway.server.stamps import Stamps
 
 
@@ -81,6 +83,7 @@ class Listener:
     reads_bodies: bool = True
     metrics: Metrics = field(default_factory=Metrics)
     stamps: Stamps = field(default_factory=lambda: Stamps(ManualClock()))
+    lane: Lane | None = None
     seen: list[Seen] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -94,6 +97,9 @@ class Listener:
         self.seen.append(seen)
         with suppress(ClientGone):
             await exchange.send(Answer(200, body=b"%d" % len(seen.body)))
+
+    async def see_off(self, sending: Sending) -> None:
+        await sending.finish()
 
     def refusal(self, error: GatewayError) -> bytes:
         self.refused.append(s3_errors.row_of(error).code)

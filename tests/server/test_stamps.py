@@ -9,7 +9,7 @@ def test_the_date_is_that_of_the_second() -> None:
     clock = ManualClock(1_700_000_000.9)
     stamps = Stamps(clock)
     for _ in range(3):
-        date, server, end = stamps.lines().decode().split("\r\n")
+        date, server, end = stamps.lines().split("\r\n")
         assert parse_http_date(date.removeprefix("date: ")) == int(clock.now_s())
         assert (server, end) == ("server: forebay", "")
         clock.advance(0.6)
