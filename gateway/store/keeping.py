@@ -34,6 +34,8 @@ class Keeping:
         self._pins = pins
         self._pending: dict[bytes, list[Pending]] = {}
         self.pending_bytes_max = ground.site.geometry.pending_bytes_max
+        self._pinning_bytes = 0
+        """Of blocks that are kept pinned, on their way."""
         self.kept_bytes = 0
         self.moved_bytes = 0
         """Written again, as evictions found it worth keeping."""
@@ -54,7 +56,7 @@ class Keeping:
             if result is None:
                 result = self._submitted(writer, pending)
             if result is None:
-                result = await outcome
+                result = await self._written(pending)
             if result.is_refusal:
                 self.refused += 1
                 if pending.known is not None and pending.known.validated_s and not pending.superseded:
@@ -64,6 +66,14 @@ class Keeping:
             if known is not None:
                 self._ended(pending)
         return result
+
+    async def _written(self, pending: Pending) -> Outcome:
+        size = len(pending.data) if pending.is_pinned else 0
+        self._pinning_bytes += size
+        try:
+            return await pending.outcome
+        finally:
+            self._pinning_bytes -= size
 
     def _refusal(self, writer: Writer, wish: Wish) -> Outcome | None:
         """Why no block like this would be tried."""
@@ -81,7 +91,7 @@ class Keeping:
         is_draft = pending.content.is_draft
         if terms.admission is Admission.AUTO and not is_draft:
             self._policy.gate.read(h, size, hit=False)
-        if pending.is_pinned and not self._pins.admits(size):
+        if pending.is_pinned and not self._pins.admits(self._pinning_bytes + size):
             pending.terms = terms = replace(terms, pinned_until_s=None)
         if pending.is_pinned:
             writer.submit(Kind.PINNED, pending)
@@ -132,6 +142,7 @@ class Keeping:
                 self._lose(before)
             self._gain(segment, written, value)
             written.block.outcome.set_result(Outcome.KEPT)
+        self._pins.write_down()
 
     def _is_overtaken(self, block: Pending | Keeper, before: bytes | None) -> bool:
         if isinstance(block, Keeper):
@@ -258,6 +269,7 @@ class Keeping:
         segment = self._table.get(spot.segment) if spot is not None else None
         if spot is not None and segment is not None:
             self._table.lose(segment, spot.data_size, pinned=bool(spot.flags & Flag.PINNED))
+            self._pins.write_down()
 
 
 def _is_of(value: bytes, vh: bytes) -> bool:

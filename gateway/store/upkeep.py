@@ -86,6 +86,7 @@ class Upkeep:
                 await self.save_hits()
             self._fruitless = 0
             while await self._step():
+                self.write_down()
                 self.space.is_stuck = False
                 self._table.changed.set()
         finally:

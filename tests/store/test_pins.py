@@ -1,5 +1,6 @@
 """Pinned blocks stay until their time has come, are never more than may be, and are found pinned again."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,16 @@ async def test_no_more_is_pinned_than_may_be(tmp_path: Path) -> None:
             assert small.store.usage().used_bytes <= small.store.usage().capacity_bytes
         assert await there(small, pinned) == pinned
         assert [key for key in pinned if place(small, key) is None] == []
+
+
+@asynchronous
+async def test_no_more_is_pinned_than_may_be_when_many_come_at_once(tmp_path: Path) -> None:
+    async with Small(tmp_path) as small:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(2 * SEGMENTS * PER_SEGMENT):
+                tasks.create_task(keep(small, f"k{number}", Terms(Admission.CHURN, pinned_until_s=0)))
+        bound = small.store.usage().capacity_bytes * 50 // 100
+        assert 0 < pinned_bytes(small) <= bound
 
 
 @asynchronous
