@@ -206,7 +206,12 @@ def _allocated(entry: "os.DirEntry[str]") -> int:
         return 0
 
 
-_NO_ROOM = ("IO error: No space left on device", "IO error: Disk quota exceeded", "IO error: Writer has previous error")
+_NO_ROOM = (
+    "IO error: No space left on device",
+    "No space left on device",
+    "IO error: Disk quota exceeded",
+    "IO error: Writer has previous error",
+)
 """The last is what follows the others, whatever room there is by then."""
 
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from gateway.clock import Clock
 from gateway.kv import Kv, KvFailed, KvStalled
 from gateway.model import Known
 from gateway.store import entries
+from gateway.store.absent import AbsentKv
 from gateway.store.entries import InfoEntry, SegmentEntry
 from gateway.store.extras import EntryDamaged
 
@@ -21,7 +23,16 @@ CONTENT_TYPES_MAX = 4096
 CLOCK_SKEW_MAX_S = 300
 """What claims to be validated later than this ahead of now comes from a clock that jumped."""
 
+T = TypeVar("T")
 Item = tuple[bytes, bytes | None]
+
+
+class InThread(Protocol):
+    """Calls a function in a thread, and returns what it returns."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
+
+
 Heard = Callable[[KvFailed, bool], None]
 """Is told of a failure, and whether it was one of reading."""
 
@@ -29,10 +40,14 @@ log = logging.getLogger(__name__)
 
 
 class Index:
-    """Belongs to the event loop. A read that fails is a miss; `failures` counts reads and writes that failed."""
+    """Belongs to the event loop. A read that fails is a miss; `failures` counts reads and writes that failed.
 
-    def __init__(self, kv: Kv, clock: Clock) -> None:
+    `opened` opens the map once more, after it was closed.
+    """
+
+    def __init__(self, kv: Kv, clock: Clock, opened: Callable[[], Kv]) -> None:
         self._kv = kv
+        self._opened = opened
         self._clock = clock
         self._heard: Heard = _nobody
         self._waiting: dict[bytes, bytes | None] = {}
@@ -175,6 +190,15 @@ class Index:
         """Goes on with another map; returns the one before, which somebody in a thread may still be in."""
         before, self._kv = self._kv, kv
         return before
+
+    async def open_again(self, in_thread: InThread) -> None:
+        """Closes the map and opens it; lookups meanwhile are misses, and updates wait.
+
+        Raises `KvFailed`: it stays closed until this is called again. `in_thread` runs what blocks.
+        """
+        before = self.swap(AbsentKv(stalls=True))
+        await in_thread(before.close)
+        self.swap(await in_thread(self._opened))
 
     def segments(self) -> dict[int, SegmentEntry]:
         """What it holds of segments; rows that cannot be read are deleted. Raises `KvFailed`. Blocks."""

@@ -1,6 +1,7 @@
 """Starts a disk of the store after any end, and stops it."""
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.clock import Clock
-from gateway.kv import Kv, KvCorrupt, KvFailed
+from gateway.kv import Kv, KvCorrupt, KvFailed, KvFull
 from gateway.store import entries, hits, recovery, sealing
 from gateway.store import site as sites
 from gateway.store.absent import AbsentKv
@@ -45,7 +46,9 @@ def shard_at(number: int, home: Home, own: Super, means: Means) -> Shard:
     """
     site = _site(home, own, means)
     try:
-        index = _index(site, means)
+        index = _index_with_room(site, means)
+    except KvFull:
+        raise
     except (KvFailed, EntryDamaged) as error:
         log.error("the index of a disk is lost: it starts empty", extra={"path": home.path, "error": str(error)})
         site = _site(home, replace(own, shard=fresh_uuid()), means)
@@ -55,7 +58,8 @@ def shard_at(number: int, home: Home, own: Super, means: Means) -> Shard:
 
 def absent(left: Shard, means: Means) -> Shard:
     """What stands in for a shard whose disk is given up: finds nothing, keeps nothing, does nothing."""
-    shard = Shard(left.number, left.site, Index(AbsentKv(stalls=False), means.clock), means.read_threads)
+    kv = AbsentKv(stalls=False)
+    shard = Shard(left.number, left.site, Index(kv, means.clock, lambda: kv), means.read_threads)
     shard.health.given_up.set()
     return shard
 
@@ -73,6 +77,19 @@ def _site(home: Home, own: Super, means: Means) -> Site:
     )
 
 
+def _index_with_room(site: Site, means: Means) -> Index:
+    """Where the disk is full, segments make room, oldest first: what was in them is no longer found."""
+    while True:
+        try:
+            return _index(site, means)
+        except KvFull as error:
+            names = sorted(name for name in site.files.names(site.segments) if sites.segment_of(name) is not None)
+            if not names:
+                raise
+            log.warning("a segment is given up for the index", extra={"path": site.directory, "error": str(error)})
+            site.files.unlink(site.segments / names[0])
+
+
 def _index(site: Site, means: Means) -> Index:
     site.files.make_directory(site.segments)
     kv = means.open_kv(site.index)
@@ -82,7 +99,7 @@ def _index(site: Site, means: Means) -> Index:
             kv.write([(entries.SCHEMA_KEY, entries.SCHEMA)])
         elif schema != entries.SCHEMA:
             raise KvCorrupt("no schema" if schema is None else "another schema")
-        return Index(kv, site.clock)
+        return Index(kv, site.clock, functools.partial(means.open_kv, site.index))
     except (KvFailed, EntryDamaged, OSError):
         kv.close()
         raise

@@ -77,7 +77,13 @@ class Shard:
 
         def heard(error: KvFailed, reads: bool) -> None:
             # It may have failed in a thread.
-            loop.call_soon_threadsafe(lambda: self.health.index_failed(error, clock.monotonic_s(), reads=reads))
+            loop.call_soon_threadsafe(index_failed, error, reads)
+
+        def index_failed(error: KvFailed, reads: bool) -> None:
+            was_full = self.health.index_full
+            self.health.index_failed(error, clock.monotonic_s(), reads=reads)
+            if self.health.index_full and not was_full:
+                self.upkeep.space.wanted.set()
 
         self.index.heed(heard)
 

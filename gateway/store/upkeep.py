@@ -5,13 +5,14 @@ import logging
 from collections import deque
 from dataclasses import replace
 
-from gateway.store import capacity, entries, hits, logs, sealing
+from gateway.store import capacity, entries, hits, logs, rescue, sealing
 from gateway.store.entries import State
 from gateway.store.eviction import Eviction
 from gateway.store.gate import Mode
 from gateway.store.ground import Ground
 from gateway.store.pending import OpenSegment
 from gateway.store.pins import Pins
+from gateway.store.rescue import Rescue
 from gateway.store.space import AHEAD_SEGMENTS
 from gateway.store.table import Segment
 
@@ -34,6 +35,7 @@ class Upkeep:
         self._tending = ground.tending
         self._policy = ground.policy
         self._eviction = eviction
+        self._rescue = Rescue(ground, eviction)
         self._pins = pins
         self.space = ground.space
         self._unsynced: deque[Segment] = deque()
@@ -52,7 +54,7 @@ class Upkeep:
         """Does what is to do, whenever there is something, until it is cancelled."""
         while True:
             try:
-                async with asyncio.timeout(MEASURE_EVERY_S):
+                async with asyncio.timeout(rescue.TRY_EVERY_S if self._health.index_full else MEASURE_EVERY_S):
                     await self.space.wanted.wait()
             except TimeoutError:
                 pass
@@ -85,6 +87,8 @@ class Upkeep:
             if self._ground.monotonic_s - self._counted_at_s >= hits.SAVE_EVERY_S:
                 await self.save_hits()
             self._fruitless = 0
+            if self._health.index_full and not await self._rescue.attempt():
+                return
             while await self._step():
                 self.write_down()
                 self.space.is_stuck = False
