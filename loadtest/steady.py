@@ -1,8 +1,8 @@
 """Hits at half the rate that one core can serve: how late they come while the store works, and while its disk is slow.
 
-The node has the first core to itself, with all its threads. Its store is small and full of small and large records,
-last checked more than a week ago: it has to be scrubbed, and every fill makes it seal, sync, evict and, as thousands
-of entries go with each segment, compact its index. For the slow disk the pages of the store are dropped but for those
+The node has the first core to itself, with all its threads. Its store is small and full of small records, last checked
+more than a week ago: it has to be scrubbed, and every fill makes it seal, sync, evict and, as thousands of entries go
+with each segment, compact its index now and then; how much of that happened is told. For the slow disk the pages of the store are dropped but for those
 of the hits, and a control group lets the node read a few MB/s, which cold readers use up.
 """
 
@@ -27,9 +27,8 @@ from tests.real.node import Node
 
 BUCKET = "forever"
 CAPACITY_BYTES = 768 * MIB
-SMALL_SIZE, SMALL_RECORDS, SMALL_PARTS = 100, 100_000, 8
-"""What lies in the store before, oldest first; a part fills about one segment."""
-LARGE_RECORDS = 260
+SMALL_SIZE, SMALL_RECORDS, SMALL_PARTS = 1200, 25_000, 14
+"""What lies in the store before; a part fills about one segment."""
 DAYS_BEHIND = 8
 
 HOT, HOT_SIZE = 256, "4KiB"
@@ -38,7 +37,7 @@ LOAD = 0.5
 ROUNDS = 3
 SECONDS = 6.0
 COLD_SIZE = "1MiB"
-FILLS_PER_S = 25.0
+FILLS_PER_S, FILL_READERS = 25.0, 4
 FILLED = 3_000
 SLOW_BYTES_PER_S = 4 * MIB
 SLOW_OBJECTS, SLOW_READERS = 200, 4
@@ -112,7 +111,7 @@ def measure(directory: Path) -> Steadiness:
             print(f"store at work, round {number} of {ROUNDS}", file=sys.stderr)
             things = [scene.thing(COLD_SIZE, BUCKET) for _ in range(FILLED)]
             quiet = hits()
-            with _reading(server, things, FILLS_PER_S, readers=1):
+            with _reading(server, things, FILLS_PER_S, FILL_READERS):
                 rounds.append(Round(quiet, hits()))
         after = _doings(scene)
         happened = {name: after[name] - before[name] for name in after}
@@ -148,7 +147,6 @@ def _full_node(directory: Path) -> Iterator[Scene]:
         for part in range(SMALL_PARTS):
             print(f"filling a store, part {part + 1} of {SMALL_PARTS}", file=sys.stderr)
             store.fill(SMALL_SIZE, part * SMALL_RECORDS, SMALL_RECORDS)
-        store.fill(MIB, SMALL_PARTS * SMALL_RECORDS, LARGE_RECORDS)
         store.stop()
     keep_to_the_other_cores()
     with Stub() as stub, ExitStack() as stack:
@@ -161,6 +159,7 @@ def _full_node(directory: Path) -> Iterator[Scene]:
 def _doings(scene: Scene) -> dict[str, float]:
     logs = (path.read_text(errors="replace") for path in (scene.node.directory / "store").glob("*/idx/LOG*"))
     return {
+        "MiB filled": scene.stub.traffic().bytes / MIB,
         "MiB evicted": scene.metric("forebay_cache_evicted_bytes_total") / MIB,
         "compactions of the index": sum(text.count('"event": "compaction_finished"') for text in logs),
     }
@@ -168,10 +167,10 @@ def _doings(scene: Scene) -> dict[str, float]:
 
 @contextmanager
 def _reading(server: Server, things: Sequence[Thing], per_s: float, readers: int) -> Iterator[None]:
-    """While within, other processes read the things one after the other, so many a second each."""
+    """While within, other processes share in reading the things, so many a second together."""
     context = multiprocessing.get_context("fork")
     shares = [things[number::readers] for number in range(readers)]
-    processes = [context.Process(target=_read, args=(server, share, per_s)) for share in shares]
+    processes = [context.Process(target=_read, args=(server, share, per_s / readers)) for share in shares]
     for process in processes:
         process.start()
     try:
