@@ -19,6 +19,9 @@ BUCKETS_MAX = 1024
 """With rules of their own; more become a purge of everything."""
 FORMAT = 1
 
+SERIAL_TIME_MAX = 0xF000_0000
+"""A clock beyond is wrong, and must not use up the serials."""
+
 _U32_MAX = 0xFFFF_FFFF
 
 
@@ -70,7 +73,7 @@ class Rules:
 
     def invalidated(self, bucket: Bucket, prefix: bytes, now_s: int) -> "Rules":
         """With one rule more: no info of the keys that begin with `prefix` is trusted that was validated up to now."""
-        serial, until_s, others = 0, now_s, list[Rule]()
+        serial, until_s, others = 0, min(now_s, _U32_MAX), list[Rule]()
         for rule in self._of(bucket):
             if rule.prefix == prefix:
                 # A clock that ran backwards must not bring back what was distrusted before.
@@ -83,7 +86,7 @@ class Rules:
         return self.buckets.get(bucket, ())
 
     def _next(self, now_s: int) -> int:
-        return max(self.serial + 1, now_s)
+        return max(self.serial + 1, min(now_s, SERIAL_TIME_MAX))
 
     def _with(self, bucket: Bucket, rules: list[Rule], serial: int) -> "Rules":
         buckets = {**self.buckets, bucket: _bounded(rules, serial)}
@@ -124,7 +127,8 @@ def newest(found: Iterable[Rules]) -> Rules:
 
 def lost(now_s: int) -> Rules:
     """Where no disk can say what was to be forgotten: nothing is known from before."""
-    return Rules(now_s, floor=now_s)
+    serial = max(1, min(now_s, SERIAL_TIME_MAX))
+    return Rules(serial, floor=serial)
 
 
 def _bounded(rules: list[Rule], serial: int) -> tuple[Rule, ...]:

@@ -56,6 +56,8 @@ class History:
 
     now: int = 0
     writes: list[Episode] = field(default_factory=list)
+    spoilings: list[Episode] = field(default_factory=list)
+    """Of whole buckets, for pages: which keys they are about is not remembered."""
 
     def tick(self) -> int:
         self.now += 1
@@ -69,6 +71,10 @@ class History:
             and episode.meets(write, self.now)
             for write in self.writes
         )
+
+    def was_spoiled(self, page: Episode) -> bool:
+        """Whether something was told of keys of the bucket while the page was asked for."""
+        return any(each.bucket == page.bucket and page.meets(each, self.now) for each in self.spoilings)
 
 
 class FenceMachine(RuleBasedStateMachine):
@@ -116,6 +122,15 @@ class FenceMachine(RuleBasedStateMachine):
         self.open.append(opened)
         return opened
 
+    @rule(bucket=st.sampled_from(BUCKETS), prefix=st.sampled_from([b"", *KEYS]))
+    def spoil_all(self, bucket: Bucket, prefix: bytes) -> None:
+        """To what runs it is as a write of every key, that ends as it begins."""
+        self.fence.spoil_all(bucket, prefix)
+        start, stop = self.history.tick(), self.history.tick()
+        self.history.tick()
+        self.history.writes += [Episode(bucket, key, start, stop) for key in KEYS if key.startswith(prefix)]
+        self.history.spoilings.append(Episode(bucket, None, start, stop))
+
     @rule(opened=consumes(questions) | consumes(pages))
     def close(self, opened: Opened) -> None:
         assert isinstance(opened.handle, Question | BucketQuestion)
@@ -129,8 +144,9 @@ class FenceMachine(RuleBasedStateMachine):
                 case Question(_, key):
                     assert opened.handle.spoiled == self.history.met(opened.episode, key)
                 case BucketQuestion():
+                    was_spoiled = self.history.was_spoiled(opened.episode)
                     for key in KEYS:
-                        assert opened.handle.spoiled(key) == self.history.met(opened.episode, key)
+                        assert opened.handle.spoiled(key) == (was_spoiled or self.history.met(opened.episode, key))
 
     @invariant()
     def a_write_is_alone_as_long_as_no_other_met_it(self) -> None:

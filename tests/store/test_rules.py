@@ -86,6 +86,14 @@ def test_rules_of_too_many_buckets_become_a_purge_of_everything() -> None:
     assert later.serial_of(BUCKETS[0], Key(b"a")) > now.serial
 
 
+def test_a_clock_that_is_wrong_uses_up_no_serials() -> None:
+    for now_s in (0, 1 << 33):
+        now = Rules().purged(BUCKETS[0], b"", now_s).invalidated(BUCKETS[0], b"", now_s).purged(BUCKETS[0], b"a", now_s)
+        assert rules.parse(now.pack()) == now
+        assert 0 < now.serial_of(BUCKETS[0], Key(b"b")) < now.serial_of(BUCKETS[0], Key(b"a")) < 1 << 32
+        assert 0 < rules.lost(now_s).floor < 1 << 32
+
+
 @given(changes=st.lists(CHANGES, min_size=1, max_size=5), at=st.integers(0), to=st.integers(0, 255))
 def test_damaged_rules_are_noticed(changes: list[tuple[str, Bucket, bytes, int]], at: int, to: int) -> None:
     now = Rules()
