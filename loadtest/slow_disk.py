@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,11 +53,13 @@ def _remove(group: Path) -> None:
         print(f"{group} stays: {error}", file=sys.stderr)
 
 
-def drop_page_cache(directory: Path) -> None:
-    """Writes the files in `directory` back and drops their pages: the next reads come from the disk."""
-    for path in directory.rglob("*"):
-        if path.is_file():
+def drop_page_cache(paths: Iterable[Path]) -> None:
+    """Writes the files back and drops their pages: the next reads come from the disk. Files that vanish are skipped."""
+    for path in paths:
+        try:
             fd = os.open(path, os.O_RDONLY)
-            os.fsync(fd)
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(fd)
+        except FileNotFoundError:
+            continue
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
