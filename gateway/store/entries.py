@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gateway.model import ContentHeaders, ETag, Info
 from gateway.store import extras
 from gateway.store.extras import NO_HEADERS, EntryDamaged, Extra, usual_version
+from gateway.store.records import Flag
 from gateway.store.segments import Kind, Sums
 
 EXTRA_SIZE_MAX = 8 * 1024
@@ -22,6 +23,9 @@ PINNED_BYTES_KEY = b"mpinned"
 CONTENT_TYPE_PREFIX = b"mctype"
 SEGMENT_PREFIX = b"s"
 
+# Plain numbers: arithmetic with members of an enumeration costs ten times as much, and is done for every record.
+_PINNED = int(Flag.PINNED)
+_TRANSIENT = int(Flag.TRANSIENT)
 _PLACE = struct.Struct("<IIHHIIII")
 _INFO = struct.Struct("<16sHHIQII16s")
 _SEGMENT = struct.Struct("<BBBBIQQQIQ")
@@ -51,6 +55,15 @@ class Spot(NamedTuple):
     data_size: int
     expires_s: int
     header_crc: int
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it is pinned, or was and nobody noted the end yet."""
+        return bool(self.flags & _PINNED)
+
+    @property
+    def is_transient(self) -> bool:
+        return bool(self.flags & _TRANSIENT)
 
 
 @dataclass(frozen=True, slots=True)

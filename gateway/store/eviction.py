@@ -15,7 +15,8 @@ from gateway.store.ground import Ground
 from gateway.store.logs import Fate, Live
 from gateway.store.making import Making
 from gateway.store.pending import Keeper
-from gateway.store.records import Flag, Record, RecordDamaged
+from gateway.store.pins import Pins
+from gateway.store.records import Record, RecordDamaged
 from gateway.store.segments import Kind, Row
 from gateway.store.table import HITS, UNGATED, VERIFIED, Segment
 from gateway.store.values import Outcome
@@ -47,10 +48,11 @@ class Unmoved(Exception):
 class Eviction:
     """Belongs to the event loop, and works on one segment at a time."""
 
-    def __init__(self, ground: Ground, making: Making, writer: Writer) -> None:
+    def __init__(self, ground: Ground, making: Making, writer: Writer, pins: Pins) -> None:
         self._ground = ground
         self._making = making
         self._writer = writer
+        self._pins = pins
         self._rotations = 0
         self.evicted_bytes = 0
         self.damaged = 0
@@ -59,10 +61,11 @@ class Eviction:
     async def treat(self, victim: Segment) -> bool:
         """Evicts a victim, or spares it for what is in it; False if neither can be done now."""
         ground, size = self._ground, self._ground.site.segment_size
-        residents = await self._residents(victim)
-        if residents is None:
+        rows = await self._rows(victim)
+        worthy = await self._worthy(victim, rows) if rows is not None else None
+        if rows is None or worthy is None:
             return False
-        lives = [resident.live for resident in residents]
+        lives = [resident.live for resident in worthy]
         match logs.fate(lives, ground.policy.gate.mode, self._rotations, size, ground.now_s):
             case Fate.PIN:
                 return self._spare(victim, Kind.PINNED)
@@ -72,44 +75,53 @@ class Eviction:
                 return self._spare(victim, Kind.MAIN)
             case Fate.EVICT:
                 self._rotations = 0
-                return await self._evict(victim, residents, keeps=True)
+                return await self._evict(victim, rows, worthy)
 
     async def evict(self, victim: Segment) -> bool:
         """Evicts a victim, keeping what is worth it; False if that cannot be done now."""
-        residents = await self._residents(victim)
-        return residents is not None and await self._evict(victim, residents, keeps=True)
+        rows = await self._rows(victim)
+        worthy = await self._worthy(victim, rows) if rows is not None else None
+        return rows is not None and worthy is not None and await self._evict(victim, rows, worthy)
 
     async def drop(self, victim: Segment, *, spares_pinned: bool) -> bool:
         """Evicts a victim with all that is in it; False if the index does not take it, or for what is pinned."""
-        residents = await self._residents(victim)
-        if residents is None or (spares_pinned and any(resident.live.is_pinned for resident in residents)):
+        rows = await self._rows(victim)
+        worthy = await self._worthy(victim, rows) if rows is not None else None
+        if rows is None or worthy is None or (spares_pinned and any(resident.live.is_pinned for resident in worthy)):
             return False
-        return await self._evict(victim, residents, keeps=False)
+        return await self._evict(victim, rows, None)
+
+    async def recount(self, segment: Segment) -> None:
+        """Finds out how much of a pinned segment is still pinned."""
+        rows = await self._rows(segment)
+        for resident in (await self._worthy(segment, rows) if rows else None) or ():
+            if resident.spot.is_pinned and not resident.live.is_pinned:
+                self._pins.note_end(resident.key)
 
     def _spare(self, victim: Segment, kind: Kind) -> bool:
         position = self._making.next_position()
         return victim.enter(replace(victim.entry, kind=kind, log_position=position), self._ground.index)
 
-    async def _residents(self, victim: Segment) -> list[Resident] | None:
-        """What is found in it, in the order it lies there; None if that cannot be told now."""
-        ground, now_s = self._ground, self._ground.now_s
-        rows, failures = await self._rows(victim), ground.index.failures
-        if rows is None:
-            return None
+    async def _worthy(self, victim: Segment, rows: Sequence[Row]) -> list[Resident] | None:
+        """What is found in it and was read, or may be pinned, in the order it lies there; None if that is not known."""
+        ground, now_s, marks = self._ground, self._ground.now_s, victim.marks
+        may_be_pinned, failures = ground.table.pinned_bytes > 0, ground.index.failures
+        wanted = [row for mark, row in zip(marks, rows, strict=False) if may_be_pinned or mark & HITS]
         found: list[Resident] = []
-        for start in range(0, len(rows), SLICE):
-            part = rows[start : start + SLICE]
+        for start in range(0, len(wanted), SLICE):
+            part = wanted[start : start + SLICE]
             values = ground.index.values([row.key for row in part])
             for row, value in zip(part, values, strict=True):
                 spot = _spot_at(value, victim, row)
                 if spot is not None:
-                    found.append(Resident(row.key, spot, _live(spot, victim.marks[spot.ordinal], now_s)))
+                    found.append(Resident(row.key, spot, _live(spot, marks[spot.ordinal], now_s)))
             await asyncio.sleep(0)
         if ground.index.failures != failures:
             return None
-        live_bytes = sum(resident.spot.data_size for resident in found)
-        pinned_bytes = sum(resident.spot.data_size for resident in found if resident.spot.flags & Flag.PINNED)
-        ground.table.correct(victim, live_bytes, pinned_bytes)
+        if may_be_pinned:
+            live_bytes = sum(resident.spot.data_size for resident in found)
+            pinned_bytes = sum(resident.spot.data_size for resident in found if resident.live.is_pinned)
+            ground.table.correct(victim, live_bytes, pinned_bytes)
         return found
 
     async def _rows(self, victim: Segment) -> Sequence[Row] | None:
@@ -124,16 +136,17 @@ class Eviction:
             log.warning("a segment is dropped unread", extra={"path": victim.path, "error": str(error)})
             return []
 
-    async def _evict(self, victim: Segment, residents: Sequence[Resident], *, keeps: bool) -> bool:
+    async def _evict(self, victim: Segment, rows: Sequence[Row], worthy: Sequence[Resident] | None) -> bool:
+        """Keeps some of what is `worthy`, or with None nothing at all."""
         ground, before = self._ground, victim.entry
         if not victim.enter(replace(before, state=State.EVICTING), ground.index):
             victim.entry = before
             return False
         try:
-            moved = await self._move(victim, residents) if keeps else frozenset[bytes]()
-            rest = [resident for resident in residents if resident.key not in moved]
+            moved = await self._move(victim, worthy) if worthy is not None else frozenset[bytes]()
+            rest = [row for row in rows if row.key not in moved] if moved else rows
             for start in range(0, len(rest), SLICE):
-                self._let_go(victim, rest[start : start + SLICE], spares_pinned=keeps)
+                self._let_go(victim, rest[start : start + SLICE], spares_pinned=worthy is not None)
                 await asyncio.sleep(0)
         except Unmoved:
             victim.enter(before, ground.index)
@@ -141,13 +154,13 @@ class Eviction:
         await self.end(victim)
         return True
 
-    async def _move(self, victim: Segment, residents: Sequence[Resident]) -> frozenset[bytes]:
+    async def _move(self, victim: Segment, worthy: Sequence[Resident]) -> frozenset[bytes]:
         """Has written again what is to be kept, and returns its keys. Raises `Unmoved`."""
         ground = self._ground
-        lives = [resident.live for resident in residents]
+        lives = [resident.live for resident in worthy]
         ordinals = {live.ordinal for live in logs.kept(lives, ground.site.segment_size, ground.now_s)}
         moved: set[bytes] = set()
-        for batch in self._batches([resident for resident in residents if resident.live.ordinal in ordinals]):
+        for batch in self._batches([resident for resident in worthy if resident.live.ordinal in ordinals]):
             keepers = await self._keepers(victim, batch)
             for kind in (Kind.PINNED, Kind.MAIN):
                 self._writer.move(kind, [keeper for of, keeper in keepers if of is kind])
@@ -192,25 +205,29 @@ class Eviction:
             keepers.append((Kind.PINNED if resident.live.is_pinned else Kind.MAIN, keeper))
         return keepers
 
-    def _let_go(self, victim: Segment, rest: Sequence[Resident], *, spares_pinned: bool) -> None:
+    def _let_go(self, victim: Segment, rows: Sequence[Row], *, spares_pinned: bool) -> None:
         """Drops the entries of records that still lie here. Raises `Unmoved`."""
-        ground, now_s = self._ground, self._ground.now_s
-        values = ground.index.values([resident.key for resident in rest])
+        ground, now_s, failures = self._ground, self._ground.now_s, self._ground.index.failures
+        values = ground.index.values([row.key for row in rows])
+        if ground.index.failures != failures:
+            raise Unmoved
         here: list[tuple[bytes, Spot]] = []
-        for (key, spot, _), value in zip(rest, values, strict=True):
-            if value is None or not entries.lies_at(value, spot.segment, spot.record_offset):
+        for row, value in zip(rows, values, strict=True):
+            spot = _spot_at(value, victim, row)
+            if spot is None:
                 continue
-            latest = entries.unpack_spot(value) or spot
-            if spares_pinned and pins.holds(latest, now_s):
+            if spares_pinned and pins.holds(spot, now_s):
                 raise Unmoved  # it was pinned meanwhile
-            here.append((key, latest))
+            here.append((row.key, spot))
         if here and not ground.index.write([(key, None) for key, _ in here]):
             raise Unmoved
+        for pinned in (False, True):
+            size = sum(spot.data_size for _, spot in here if spot.is_pinned is pinned)
+            ground.table.lose(victim, size, pinned=pinned)
+            self.evicted_bytes += size
         from_small = victim.entry.kind is Kind.SMALL
         for key, spot in here:
-            ground.table.lose(victim, spot.data_size, pinned=bool(spot.flags & Flag.PINNED))
-            self.evicted_bytes += spot.data_size
-            ground.policy.gone(names.key_hash(key), from_small=from_small and not spot.flags & Flag.TRANSIENT)
+            ground.policy.gone(names.key_hash(key), from_small=from_small and not spot.is_transient)
 
     async def end(self, segment: Segment) -> None:
         """Takes a segment in which nothing is found any more from index, table and disk."""
@@ -239,8 +256,8 @@ def _spot_at(value: bytes | None, segment: Segment, row: Row) -> Spot | None:
 def _live(spot: Spot, mark: int, now_s: int) -> Live:
     is_pinned = pins.holds(spot, now_s)
     # When a pin has ended, the record itself knows when it expires.
-    expires_s = 0 if spot.flags & Flag.PINNED else spot.expires_s
-    hits = 0 if spot.flags & Flag.TRANSIENT else mark & HITS
+    expires_s = 0 if spot.is_pinned else spot.expires_s
+    hits = 0 if spot.is_transient else mark & HITS
     size = records.size_of(spot.data_offset - spot.record_offset, spot.data_size)
     return Live(spot.ordinal, size, hits, expires_s, is_pinned=is_pinned)
 

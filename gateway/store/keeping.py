@@ -12,7 +12,6 @@ from gateway.store.ground import Ground
 from gateway.store.index import Item
 from gateway.store.pending import Keeper, OpenSegment, Pending, Wish, Written, pinned
 from gateway.store.pins import Pins, holds
-from gateway.store.records import Flag
 from gateway.store.segments import Kind
 from gateway.store.table import Segment
 from gateway.store.values import Admission, Outcome
@@ -152,7 +151,7 @@ class Keeping:
 
     def _gain(self, segment: Segment, written: Written, value: bytes) -> None:
         block, size, spot = written.block, written.layout.data_size, entries.unpack_spot(value)
-        self._table.gain(segment, size, pinned=spot is not None and bool(spot.flags & Flag.PINNED))
+        self._table.gain(segment, size, pinned=spot is not None and spot.is_pinned)
         if isinstance(block, Keeper):
             self.moved_bytes += size
             return
@@ -268,7 +267,7 @@ class Keeping:
         spot = _spot(value)
         segment = self._table.get(spot.segment) if spot is not None else None
         if spot is not None and segment is not None:
-            self._table.lose(segment, spot.data_size, pinned=bool(spot.flags & Flag.PINNED))
+            self._table.lose(segment, spot.data_size, pinned=spot.is_pinned)
             self._pins.write_down()
 
 

@@ -146,6 +146,9 @@ def _find(shard: Shard, *, trusts_all: bool) -> None:
     shard.making.last_position = max((entry.log_position for entry in entries_of.values()), default=0)
     shard.writer.last_seq = max((entry.sums.last_seq for entry in entries_of.values()), default=0)
     shard.pins.load()
+    if not shard.table.pinned_bytes:
+        for segment in shard.table.all():
+            segment.pinned_bytes = 0
 
 
 def _hits(site: Site) -> bytes | None:

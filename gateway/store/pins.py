@@ -17,7 +17,7 @@ Location = tuple[int, int]
 
 def holds(spot: Spot, now_s: float) -> bool:
     """Whether it is pinned now."""
-    return bool(spot.flags & Flag.PINNED) and not 0 < spot.expires_s <= now_s
+    return spot.is_pinned and not 0 < spot.expires_s <= now_s
 
 
 class Pins:
@@ -49,7 +49,7 @@ class Pins:
         now = entries.unpack_spot(value)
         segment = table.get(location[0])
         assert now is not None
-        grows = 0 if now.flags & Flag.PINNED else now.data_size
+        grows = 0 if now.is_pinned else now.data_size
         if segment is None or (grows and not self.admits(grows)):
             return False
         items: list[Item] = [(key, entries.moved(value, pinned(now, until_s)))]
@@ -112,7 +112,7 @@ class Pins:
             spot = entries.unpack_spot(value) if value is not None else None
         except EntryDamaged:
             return None
-        if spot is None or not spot.flags & Flag.PINNED or holds(spot, self._ground.now_s):
+        if spot is None or not spot.is_pinned or holds(spot, self._ground.now_s):
             return None
         return spot
 

@@ -60,7 +60,7 @@ class Shard:
         self.making = Making(ground)
         self.keeping = Keeping(ground, self.pins)
         self.writer = Writer(ground, self._writing, self.making, self.keeping.found)
-        self.eviction = Eviction(ground, self.making, self.writer)
+        self.eviction = Eviction(ground, self.making, self.writer, self.pins)
         self.upkeep = Upkeep(ground, self.eviction, self.pins)
         self._lately = Lately()
         self.damaged = 0

@@ -13,6 +13,7 @@ from gateway.store.ground import Ground
 from gateway.store.pending import OpenSegment
 from gateway.store.pins import Pins
 from gateway.store.rescue import Rescue
+from gateway.store.segments import Kind
 from gateway.store.space import AHEAD_SEGMENTS
 from gateway.store.table import Segment
 
@@ -41,7 +42,7 @@ class Upkeep:
         self._unsynced: deque[Segment] = deque()
         self._measured_at_s = self._counted_at_s = ground.monotonic_s
         self._mode: Mode = ground.policy.gate.mode
-        self._fruitless = 0
+        self._fruitless = self._recounted_id = 0
         self._is_busy = False
         self._rounds = 0
 
@@ -86,6 +87,7 @@ class Upkeep:
                 await self.measure(self.space.room().share_bytes)
             if self._ground.monotonic_s - self._counted_at_s >= hits.SAVE_EVERY_S:
                 await self.save_hits()
+                await self._recount_one()
             self._fruitless = 0
             if self._health.index_full and not await self._rescue.attempt():
                 return
@@ -127,6 +129,15 @@ class Upkeep:
         else:
             self._fruitless += 1
         return True
+
+    async def _recount_one(self) -> None:
+        """Looks for pins that have ended unnoticed, in one pinned segment after the other."""
+        numbers = sorted(one.id for one in self._table.all() if one.entry.kind is Kind.PINNED)
+        later = [number for number in numbers if number > self._recounted_id] or numbers
+        segment = self._table.get(later[0]) if later else None
+        if segment is not None and segment.entry.state in (State.SEALED, State.SYNCED):
+            await self._eviction.recount(segment)
+        self._recounted_id = later[0] if later else 0
 
     async def make_room(self) -> None:
         """Evicts until what is used fits into the share; a smaller one than before is reached here.

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from gateway.store.entries import Spot, State
 from gateway.store.gate import Gate, Mode, Ratios
-from gateway.store.records import Flag
 from gateway.store.segments import Kind
 from gateway.store.table import HITS, VERIFIED, Segment
 
@@ -30,7 +29,7 @@ class Whereabouts:
 
 def of(segment: Segment, spot: Spot, gate: Gate) -> Whereabouts:
     """Of the block that lies at `spot` of the segment."""
-    mark, is_pinned = segment.marks[spot.ordinal], bool(spot.flags & Flag.PINNED)
+    mark, is_pinned = segment.marks[spot.ordinal], spot.is_pinned
     return Whereabouts(
         segment=segment.id,
         log=segment.entry.kind,

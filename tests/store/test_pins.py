@@ -143,6 +143,26 @@ async def test_what_was_pinned_once_is_evicted_like_any_other(tmp_path: Path) ->
 
 
 @asynchronous
+async def test_pins_that_end_unnoticed_are_found_within_a_minute_for_each_pinned_segment(tmp_path: Path) -> None:
+    async with Small(tmp_path, geometry=LARGE) as small:
+        keys = [f"k{number}" for number in range(2 * PER_SEGMENT)]
+        for key in keys:
+            assert await keep(small, key, Terms(pinned_until_s=int(small.clock.now_s()) + 100))
+        await only(small).writer.drain()
+        await small.rest()
+        small.clock.advance(100)
+        assert pinned_bytes(small) == len(keys) * SIZE
+        for _ in range(2):
+            small.clock.advance(60)
+            await small.rest()
+        await small.rest()
+        assert pinned_bytes(small) == 0
+        await keep_all(small, "cold", MANY, CHURN)
+        await small.rest()
+        assert [key for key in keys if place(small, key) is not None] == []
+
+
+@asynchronous
 async def test_unpinning_ends_a_pin_at_once(tmp_path: Path) -> None:
     async with Small(tmp_path) as small:
         await keep(small, "k")
