@@ -1,22 +1,35 @@
-"""A process that keeps blocks in a store and says which were acknowledged, until somebody kills it."""
+"""A process that asks a store for all it can do and says what was answered, until it is killed."""
 
 import asyncio
+import os
 import random
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.clock import SystemClock
+from gateway.clock import ManualClock
 from gateway.config import StoreConfig
-from gateway.model import MIB, Key, Known
+from gateway.model import MIB
+from gateway.store.disk import Buffer, Files
 from gateway.store.site import Geometry
 from gateway.store.store import BlockStore
-from tests.store.small import BUCKET, body, info_of
+from tests.store.load import Writer
 
 GEOMETRY = Geometry(
-    segment_size=MIB, capacity_bytes=24 * MIB, slack_min_bytes=MIB, object_size_max=1 << 40, sync_every_bytes=2 * MIB
+    segment_size=MIB // 4, capacity_bytes=8 * MIB, slack_min_bytes=MIB, object_size_max=1 << 40, sync_every_bytes=MIB
 )
 WRITERS = 4
-VALIDATED_S = 1_700_000_000
+KEYS = 300
+"""Of each writer: together more than the store holds."""
+PREFIXES = 8
+"""That purges name, of each writer: of very many the store would make one for all."""
+STEPS_PER_TURN = 150
+"""After so many the clock is turned by `TURN_S`, so that counters of hits are written down now and then."""
+TURN_S = 61
+START_S = 1_700_000_000.0
+ROUND_S = 100_000
+"""From one round to the next the clock goes on."""
 
 
 def config(directory: Path) -> StoreConfig:
@@ -24,48 +37,70 @@ def config(directory: Path) -> StoreConfig:
     return StoreConfig(paths=(directory,), read_threads=2)
 
 
-def size_of(key: str) -> int:
-    """The size of the object of this name."""
-    return random.Random(key).choice((10, 4_000, 30_000, 100_000, 300_000))
+def clock_of(number: int) -> ManualClock:
+    """The clock of a round."""
+    return ManualClock(START_S + number * ROUND_S)
 
 
-async def keep(store: BlockStore, key: str) -> bool:
-    """Keeps version 1 of an object."""
-    info = info_of(key, 1, size_of(key))
-    content = store.content(BUCKET, Key(key.encode()), info.version, info.size)
-    return bool(await store.keep(content, 0, body(key, 1, 0, info.size), Known(info, VALIDATED_S)))
+class DeadlyFiles(Files):
+    """Kills its process right after so many operations, in whatever thread; 0: never."""
+
+    def __init__(self, operations: int) -> None:
+        self._left = operations
+
+    def _operated(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def allocate(self, fd: int, size: int) -> None:
+        super().allocate(fd, size)
+        self._operated()
+
+    def write_some(self, fd: int, buffers: Sequence[Buffer], offset: int) -> int:
+        written = super().write_some(fd, buffers, offset)
+        self._operated()
+        return written
+
+    def sync(self, fd: int) -> None:
+        super().sync(fd)
+        self._operated()
+
+    def sync_directory(self, directory: Path) -> None:
+        super().sync_directory(directory)
+        self._operated()
+
+    def unlink(self, path: Path) -> None:
+        super().unlink(path)
+        self._operated()
 
 
-async def write(store: BlockStore, prefix: str) -> None:
-    """Keeps, updates and forgets for ever. A line is written when the store has answered."""
-    number = 0
-    while True:
-        key = f"{prefix}/{number}"
-        number += 1
-        if not await keep(store, key):
-            continue
-        if number % 7 == 0:
-            await store.forget(BUCKET, Key(key.encode()))
-            say("forgot", key)
-        elif number % 7 == 1:
-            await store.install(BUCKET, Key(key.encode()), Known(info_of(key, 2, 1), VALIDATED_S))
-            say("updated", key)
-        else:
-            say("kept", key)
+class Teller(Writer):
+    """Says what it does to whoever reads our output as well."""
+
+    def say(self, *words: str) -> None:
+        super().say(*words)
+        sys.stdout.write(" ".join(words) + "\n")
+        sys.stdout.flush()
 
 
-def say(verb: str, key: str) -> None:
-    """Acknowledges to whoever reads our output."""
-    sys.stdout.write(f"{verb} {key}\n")
-    sys.stdout.flush()
-
-
-async def main(directory: Path, prefix: str) -> None:
-    """Opens the store and writes from several tasks at once."""
-    async with BlockStore.open(config(directory), SystemClock(), GEOMETRY) as store, asyncio.TaskGroup() as tasks:
+async def main(directory: Path, number: int, operations: int) -> None:
+    """Opens the store, and works on it from several tasks at once."""
+    clock, chance = clock_of(number), random.Random(number)
+    opening = BlockStore.open(config(directory), clock, GEOMETRY, DeadlyFiles(operations))
+    async with opening as store, asyncio.TaskGroup() as tasks:
         for writer in range(WRITERS):
-            tasks.create_task(write(store, f"{prefix}/{writer}"))
+            prefix = f"{number % PREFIXES}.{writer}/{number}"
+            teller = Teller(store, clock, prefix, KEYS, random.Random(chance.random()))
+            tasks.create_task(work(teller, clock))
+
+
+async def work(teller: Teller, clock: ManualClock) -> None:
+    while True:
+        for _ in range(STEPS_PER_TURN):
+            await teller.step()
+        clock.advance(TURN_S / WRITERS)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

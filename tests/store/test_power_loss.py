@@ -34,7 +34,7 @@ GEOMETRY = Geometry(
 WRITERS = 4
 KEYS = 12
 STEPS = 350
-OPERATIONS = 600
+OPERATIONS = 500
 """About as many as the steps of all writers make."""
 READY_MAX_S = 10.0
 
