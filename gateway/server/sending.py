@@ -67,6 +67,8 @@ class Outlet:
     def _socket(self) -> socket.socket:
         if self._sock is None:
             self._sock = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=self._fd)
+            # Else a copy of it would let the descriptor wait, the transport's too.
+            self._sock.setblocking(False)
         return self._sock
 
 

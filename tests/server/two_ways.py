@@ -33,14 +33,12 @@ from gateway.server.door import Door, DoorLimits
 from gateway.settings import Settings
 from gateway.store.site import Geometry
 from gateway.store.store import BlockStore
+from gateway.store.table import Segment
 from gateway.tasks import tasks_until_end
 from tests.real.wire import Signer, head_bytes
 
 HOST = "gateway.test"
 ALL = {"effect": "Allow", "action": ["s3:*"], "resource": ["*"]}
-GEOMETRY = Geometry(
-    segment_size=4 * MIB, capacity_bytes=192 * MIB, slack_min_bytes=MIB, object_size_max=1 << 40, open_files_max=4
-)
 CONFIG: dict[str, object] = {
     "node": {"name": "node-1"},
     "access_key": [
@@ -113,6 +111,14 @@ class Client:
             pass
         return self._taken(end + 4, size)
 
+    async def readable(self) -> None:
+        """Returns when something has come."""
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(self.sock, event.set)
+        async with asyncio.timeout(30):
+            await event.wait()
+        loop.remove_reader(self.sock)
+
     def _taken(self, head_size: int, size: int) -> Said:
         said = Said(bytes(self.received[:head_size]), bytes(self.received[head_size : head_size + size]))
         del self.received[: head_size + size]
@@ -134,12 +140,28 @@ class TwoWays:
     store: BlockStore
     fast: Door
     slow: Door
+    metrics: Metrics
 
     @property
     def lane_answers(self) -> int:
         """How many answers the lane has given, those included that it has only begun."""
         assert self.fast.lane is not None
         return self.fast.lane.replies
+
+    def metric(self, name: str) -> float:
+        """A metric without labels."""
+        found = re.search(rf"^{name} ([0-9.]+)$", self.metrics.render().decode(), re.MULTILINE)
+        assert found, name
+        return float(found[1])
+
+    def segments(self) -> list[Segment]:
+        """Those that can be found."""
+        return self.store.shards[0].table.all()
+
+    def close_descriptor(self, segment: Segment) -> None:
+        """As happens to those that were not used for long."""
+        if segment.fd >= 0:
+            self.store.shards[0].table._close(segment)
 
     @asynccontextmanager
     async def connected(self, door: Door, *, send_buffer: int = 0) -> AsyncIterator[Client]:
@@ -186,10 +208,17 @@ class TwoWays:
 
 @asynccontextmanager
 async def two_ways(
-    directory: Path, *, requests: int = 1000, config: Mapping[str, object] = CONFIG
+    directory: Path, *, capacity_bytes: int = 192 * MIB, config: Mapping[str, object] = CONFIG
 ) -> AsyncIterator[TwoWays]:
     """A node in this process over backends in memory."""
     parsed, clock = Config.model_validate(config), ManualClock()
+    geometry = Geometry(
+        segment_size=4 * MIB,
+        capacity_bytes=capacity_bytes,
+        slack_min_bytes=MIB,
+        object_size_max=1 << 40,
+        open_files_max=4,
+    )
     async with AsyncExitStack() as stack:
         settings = Settings.open(directory, clock)
         stack.callback(settings.close)
@@ -199,7 +228,7 @@ async def two_ways(
         hashers = ThreadPoolExecutor(1)
         stack.callback(hashers.shutdown)
         store = await stack.enter_async_context(
-            BlockStore.open(StoreConfig(paths=(directory / "store",)), clock, GEOMETRY)
+            BlockStore.open(StoreConfig(paths=(directory / "store",)), clock, geometry)
         )
         tasks = await stack.enter_async_context(tasks_until_end())
         metrics = Metrics()
@@ -215,10 +244,10 @@ async def two_ways(
             hashers=hashers,
             node_name="node-1",
         )
-        limits = DoorLimits(requests, 100, 0.0)
+        limits = DoorLimits(1000, 100, 0.0)
         fast, slow = (Door(service, metrics, clock, limits=limits, not_ready=lambda: None) for _ in range(2))
         slow.lane = None
-        yield TwoWays(service, clock, store, fast, slow)
+        yield TwoWays(service, clock, store, fast, slow, metrics)
 
 
 def presigned(ways: TwoWays, method: str, target: str, headers: Mapping[str, str], user: str) -> bytes:
