@@ -64,8 +64,8 @@ class Explained(BaseModel):
 
     `info` is `fresh` (used as it is), `expired` (the backend is asked first), `unknown` or `bypassed`.
     `blocks_present` are runs of block numbers, both ends included; `runs` tells where they lie, up to the first 1,000.
-    `last_miss` is why the backend was asked last, `last_refusal` why a block was not kept; `evicted_s` and
-    `invalidated_s` are when somebody gave such an order last.
+    `age_s` is null for an info that is asked for whatever its age. `last_miss` is why the backend was asked last,
+    `last_refusal` why a block was not kept; `evicted_s` and `invalidated_s` are when somebody gave such an order last.
     """
 
     uri: str
@@ -112,7 +112,7 @@ async def collect(service: AdminService, uri: str) -> Explained:
         version=None if info is None else info.version.decode("utf-8", "backslashreplace"),
         etag=None if info is None else info.etag,
         size=None if info is None else info.size,
-        age_s=None if info is None else found.age_s,
+        age_s=found.age_s if known is not None and known.validated_s else None,
         block_size=BLOCK_SIZE,
         blocks=found.blocks,
         blocks_present=_joined(found.runs),

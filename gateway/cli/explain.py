@@ -44,7 +44,7 @@ def _rows(answer: dict[str, Json]) -> Iterator[tuple[str, str]]:
     if answer.get("version") is not None:
         age_s = answer.get("age_s")
         yield "version", str(answer.get("version"))
-        yield "age", duration_text(age_s) if isinstance(age_s, int | float) else "?"
+        yield "age", duration_text(age_s) if isinstance(age_s, int | float) else "not trusted: asked before it is used"
         yield "size", f"{answer.get('size')} bytes, {answer.get('blocks')} blocks"
         yield "present", _present(answer.get("blocks_present"))
         for run in _objects(answer.get("runs")):

@@ -98,7 +98,7 @@ def test_what_was_invalidated_is_asked_first_and_its_blocks_stay(tmp_path: Path)
         await read(node)
         await node.post("/api/v1/invalidate", {"uri": "s3://demo"}, BEARER)
         told = await explained(node)
-        assert (told["info"], told["blocks_present"]) == ("expired", [[0, 0]])
+        assert (told["info"], told["age_s"], told["blocks_present"]) == ("expired", None, [[0, 0]])
         assert told["invalidated_s"] == int(node.clock.now_s())
 
     on_node(tmp_path, scenario, CACHED)

@@ -1,6 +1,7 @@
 """What people tell the cache to forget or to ask again, while it works."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -264,3 +265,18 @@ async def test_a_gate_that_holds_what_is_here_is_told_as_the_reason() -> None:
             refusal = (await scene.cache.explain(scene.mount, key)).last_refusal
             reasons |= set() if refusal is None else {refusal.outcome}
         assert Outcome.NOT_ADMITTED in reasons
+
+
+@hurrying
+async def test_an_explanation_tells_all_blocks_once_and_joins_those_that_are_alike() -> None:
+    async with a_scene() as scene:
+        blocks = 70
+        await scene.has(blocks * MIB)
+        await scene.get()
+        await scene.rest()
+        runs = (await scene.cache.explain(scene.mount, KEY)).runs
+        assert [number for run in runs for number in range(run.first, run.stop)] == list(range(blocks))
+        assert all(
+            earlier.where.segment != later.where.segment or earlier.where.hits != later.where.hits
+            for earlier, later in itertools.pairwise(runs)
+        )
