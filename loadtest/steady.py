@@ -3,8 +3,8 @@
 The node has the first core to itself, with all its threads. Its store is small and full of small records, last checked
 more than a week ago: it has to be scrubbed, and every fill makes it seal, sync, evict and, as thousands of entries go
 with each segment, compact its index now and then; how much of that happened is told. For the slow disk the pages of
-all segments are dropped but for those of the hits, and a control group lets the node read a few MB/s, which cold readers
-use up.
+all segments are dropped but for those of the hits, and a control group lets the node read a few MB/s, which cold
+readers use up.
 """
 
 import multiprocessing
