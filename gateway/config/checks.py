@@ -68,6 +68,8 @@ def _places(config: Config) -> Iterator[str]:
     for mount in config.mount:
         if mount.backend == "s3" and "/" in mount.uri.removeprefix(S3_BUCKETS) and not mount.uri.endswith("/"):
             yield f"mount {mount.bucket}: the prefix in its uri does not end in /, so names begin with it as they are"
+        if mount.admission == "bypass" and mount.ttl is not None:
+            yield f"mount {mount.bucket}: ttl means nothing where admission is bypass: no bytes are kept"
         if mount.backend == "memory":
             yield f"mount {mount.bucket} is kept in memory: its objects are gone when the node stops"
 

@@ -56,14 +56,22 @@ class Rules:
         rules = self.buckets.get(bucket)
         if rules is None:
             return self.floor
-        return max(self.floor, *(rule.serial if key.startswith(rule.prefix) else 0 for rule in rules))
+        newest = self.floor
+        for rule in rules:
+            if rule.serial > newest and key.startswith(rule.prefix):
+                newest = rule.serial
+        return newest
 
     def distrusted_s(self, bucket: Bucket, key: Key) -> int:
         """The last second at which an info of the key that is not trusted may have been validated."""
         rules = self.buckets.get(bucket)
         if rules is None:
             return 0
-        return max(rule.distrusted_s if key.startswith(rule.prefix) else 0 for rule in rules)
+        latest_s = 0
+        for rule in rules:
+            if rule.distrusted_s > latest_s and key.startswith(rule.prefix):
+                latest_s = rule.distrusted_s
+        return latest_s
 
     def purged(self, bucket: Bucket, prefix: bytes, now_s: int) -> "Rules":
         """With one rule more: nothing kept before of the keys that begin with `prefix` is found."""

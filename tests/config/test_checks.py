@@ -50,6 +50,13 @@ def test_memory_is_told_to_be_forgetful(tmp_path: Path) -> None:
     assert "kept in memory" in warning
 
 
+def test_a_life_of_bytes_that_are_never_kept_is_told(tmp_path: Path) -> None:
+    brief = mount("one", "one") + 'ttl = "1d"\n'
+    [warning] = warned(tmp_path, brief)
+    assert "ttl means nothing" in warning
+    assert warned(tmp_path, f'{brief}admission = "auto"\n') == []
+
+
 def test_an_open_admin_port_is_told(tmp_path: Path) -> None:
     warnings = warned(tmp_path, '[listen]\nadmin = "0.0.0.0:9001"\n[admin]\nmetrics = "open"\n')
     assert len(warnings) == 2
