@@ -3,7 +3,7 @@
 from urllib.parse import unquote_to_bytes
 
 from gateway.errors import ArgumentInvalid
-from gateway.model import Bucket, Key
+from gateway.model import KEY_SIZE_MAX, Bucket, Key
 
 SCHEME = "s3://"
 
@@ -11,7 +11,7 @@ SCHEME = "s3://"
 def object_of(uri: str) -> tuple[Bucket, Key]:
     """Bucket and key of an object; bytes that are no text may be percent-encoded. Raises `ArgumentInvalid`."""
     bucket, key = _split(uri)
-    if not bucket or not key:
+    if not bucket or not 0 < len(key) <= KEY_SIZE_MAX:
         raise ArgumentInvalid("An object is named like s3://bucket/key.", ArgumentName="uri")
     return Bucket(bucket), Key(key)
 
@@ -19,7 +19,7 @@ def object_of(uri: str) -> tuple[Bucket, Key]:
 def prefix_of(uri: str) -> tuple[Bucket, bytes]:
     """Bucket and prefix; without a prefix it is all of the bucket. Raises `ArgumentInvalid`."""
     bucket, prefix = _split(uri)
-    if not bucket:
+    if not bucket or len(prefix) > KEY_SIZE_MAX:
         raise ArgumentInvalid("Name a bucket or a prefix in it, like s3://bucket/prefix.", ArgumentName="uri")
     return Bucket(bucket), prefix
 

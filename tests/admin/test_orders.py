@@ -58,7 +58,8 @@ def test_an_order_needs_the_right_to_change(tmp_path: Path, order: str) -> None:
 def test_an_order_about_nothing_is_refused(tmp_path: Path, order: str) -> None:
     async def scenario(node: AdminNode) -> None:
         path = f"/api/v1/{order}"
-        for uri, status in (("demo/a", 400), ("s3://", 400), ("s3:///k", 400), ("s3://nowhere/k", 404)):
+        endless = "s3://demo/" + "k" * 1025
+        for uri, status in (("demo/a", 400), ("s3://", 400), ("s3:///k", 400), (endless, 400), ("s3://nowhere/k", 404)):
             assert (await node.post(path, {"uri": uri}, BEARER)).status_code == status
         assert (await node.post(path, {}, BEARER)).status_code == 422
 
