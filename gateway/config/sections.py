@@ -180,6 +180,9 @@ class StoreConfig(Section):
     object_max: Annotated[int, Field(ge=1, le=100)] = 25
     """Largest object that is kept, in percent of `capacity`."""
 
+    scrub_rate: Annotated[ByteSize, Field(gt=0)] = ByteSize(20 * MIB)
+    """Bytes a second that each path is read at once a week, to find what is damaged."""
+
     min_free: Annotated[int, Field(ge=0, le=90)] = 3
     """Free space left on each file system, in percent of its size; other tenants shrink the cache."""
 

@@ -16,6 +16,7 @@ Buffer = bytes | bytearray | memoryview
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 PROBE_SIZE = 4096
+_NO_WAITING = getattr(os, "RWF_NOWAIT", None)
 
 
 class Files:
@@ -159,6 +160,15 @@ class Files:
         """Lets the page cache give up pages, so that the next read comes from the medium."""
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(fd, start, size, os.POSIX_FADV_DONTNEED)
+
+    def is_cached(self, fd: int, start: int, size: int) -> bool:
+        """Whether the first and the last of these bytes are in the page cache, as far as the system tells."""
+        if _NO_WAITING is None:
+            return True
+        try:
+            return all(os.preadv(fd, [bytearray(1)], at, _NO_WAITING) == 1 for at in (start, start + size - 1))
+        except OSError:
+            return False
 
     def boot_id(self) -> str:
         """Names the run of the machine since it was started; empty where it has no name."""

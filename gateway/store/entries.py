@@ -22,6 +22,9 @@ GATE_MODE_KEY = b"mgate_mode"
 PINNED_BYTES_KEY = b"mpinned"
 CONTENT_TYPE_PREFIX = b"mctype"
 SEGMENT_PREFIX = b"s"
+INFO_PREFIX = b"o"
+BLOCK_PREFIX = b"b"
+SCRUBBED_KEY = b"mscrubbed"
 
 # Plain numbers: arithmetic with members of an enumeration costs ten times as much, and is done for every record.
 _PINNED = int(Flag.PINNED)
@@ -105,12 +108,12 @@ class SegmentEntry:
 
 def info_key(oh: bytes) -> bytes:
     """The key of an object's info."""
-    return b"o" + oh
+    return INFO_PREFIX + oh
 
 
 def block_key(vh: bytes, number: int) -> bytes:
     """Pieces of one version lie together."""
-    return b"b" + vh[:12] + _NUMBER.pack(number)
+    return BLOCK_PREFIX + vh[:12] + _NUMBER.pack(number)
 
 
 def segment_key(segment: int) -> bytes:
@@ -164,6 +167,19 @@ def vh_of(value: bytes) -> bytes:
     if len(value) < _INFO_SIZE:
         raise EntryDamaged("info")
     return value[_INFO_SIZE - 16 : _INFO_SIZE]
+
+
+def validated_s_of(value: bytes) -> int:
+    """When an info was validated, without unpacking the rest; in which epoch is not asked. Raises `EntryDamaged`."""
+    if len(value) < _INFO_SIZE:
+        raise EntryDamaged("info")
+    validated_s: int = _INFO.unpack_from(value, _PLACE.size)[6]
+    return validated_s
+
+
+def without_spot(value: bytes) -> bytes:
+    """The value of an info that has lost its block."""
+    return _NO_PLACE + value[_PLACE.size :]
 
 
 def lies_at(value: bytes, segment: int, record_offset: int) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -199,6 +199,17 @@ class Index:
         before = self.swap(AbsentKv(stalls=True))
         await in_thread(before.close)
         self.swap(await in_thread(self._opened))
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All entries of a kind, as `Kv.scan`; to be taken in slices, in a thread. Raises `KvFailed`."""
+        return self._kv.scan(prefix)
+
+    def counter(self, key: bytes) -> int:
+        """A number kept under a name; 0 if there is none, or it cannot be told."""
+        try:
+            return entries.unpack_counter(self.value(key))
+        except EntryDamaged:
+            return 0
 
     def segments(self) -> dict[int, SegmentEntry]:
         """What it holds of segments; rows that cannot be read are deleted. Raises `KvFailed`. Blocks."""

@@ -14,7 +14,7 @@ from gateway.store import entries, hits, recovery, sealing
 from gateway.store import site as sites
 from gateway.store.absent import AbsentKv
 from gateway.store.disk import Files
-from gateway.store.entries import State
+from gateway.store.entries import SegmentEntry, State
 from gateway.store.extras import EntryDamaged
 from gateway.store.identity import Home, Super, fresh_uuid
 from gateway.store.index import Index
@@ -36,6 +36,7 @@ class Means:
     geometry: Geometry
     min_free_percent: int
     pin_max_percent: int
+    scrub_bytes_per_s: int
     read_threads: int
 
 
@@ -74,6 +75,7 @@ def _site(home: Home, own: Super, means: Means) -> Site:
         own.segment_size,
         means.min_free_percent,
         means.pin_max_percent,
+        means.scrub_bytes_per_s,
     )
 
 
@@ -125,15 +127,20 @@ def _find(shard: Shard, *, trusts_all: bool) -> None:
         site.files.unlink(site.path_of(number))
     sealed = {number: entry for number in plan.seal if (entry := _sealed(site, number, known[number])) is not None}
     gone = [*plan.lost, *(number for number in plan.seal if number not in sealed)]
-    index.write(
-        [
-            *((entries.segment_key(number), entries.pack_segment(entry)) for number, entry in sealed.items()),
-            *((entries.segment_key(number), None) for number in gone),
-        ]
-    )
     entries_of = {**known, **sealed}
     # What an eviction left of a segment is found as before.
     entries_of |= {number: replace(known[number], state=State.SEALED) for number in plan.evict}
+    if not trusts_all:
+        entries_of |= {
+            number: replace(entry, suspect=True) for number, entry in entries_of.items() if _is_unsynced(entry)
+        }
+    changed = [number for number in sorted({*plan.keep, *plan.evict, *sealed}) if entries_of[number] != known[number]]
+    index.write(
+        [
+            *((entries.segment_key(number), entries.pack_segment(entries_of[number])) for number in changed),
+            *((entries.segment_key(number), None) for number in gone),
+        ]
+    )
     counted = {row.segment: row for row in hits.parse(_hits(site), site.uuid)}
     for number in sorted({*plan.keep, *plan.evict, *sealed}):
         segment = Segment(number, site.path_of(number), entries_of[number])
@@ -149,6 +156,10 @@ def _find(shard: Shard, *, trusts_all: bool) -> None:
     if not shard.table.pinned_bytes:
         for segment in shard.table.all():
             segment.pinned_bytes = 0
+
+
+def _is_unsynced(entry: SegmentEntry) -> bool:
+    return entry.state is not State.SYNCED
 
 
 def _hits(site: Site) -> bytes | None:
@@ -176,7 +187,7 @@ async def running(shard: Shard) -> AsyncIterator[None]:
     """Lets the tasks of a shard run within, then stops it."""
     loop = asyncio.get_running_loop()
     # This block owns the tasks. A TaskGroup would wrap what is raised within into a group of its own.
-    tasks = [loop.create_task(shard.writer.run()), loop.create_task(shard.upkeep.run())]
+    tasks = [loop.create_task(part.run()) for part in (shard.writer, shard.upkeep, shard.scrub)]
     try:
         yield
     finally:

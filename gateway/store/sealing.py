@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.store import entries, records, segments
-from gateway.store.records import WHOLE, RecordDamaged
+from gateway.store.records import WHOLE, Record, RecordDamaged
 from gateway.store.segments import Row, SegmentDamaged, Sums
 from gateway.store.site import Site
 from gateway.store.table import Segment
@@ -20,15 +20,26 @@ def write_footer(site: Site, fd: int, rows: bytes | bytearray, sums: Sums) -> No
 
 def rows_of(site: Site, segment: Segment, fd: int) -> list[Row]:
     """The rows of a segment: from its footer, or from its records where that is damaged. Raises `OSError`."""
+    try:
+        return footer_of(site, segment, fd)
+    except SegmentDamaged:
+        # It was never sealed, or the medium lost it; the records tell the same, only slower.
+        return [row for row, _ in scan(site, segment.id, fd)]
+
+
+def footer_of(site: Site, segment: Segment, fd: int) -> list[Row]:
+    """The rows of a segment from its footer. Raises `SegmentDamaged`, `OSError`."""
     start = segments.footer_start(segment.entry.sums.records, site.segment_size)
-    if start >= segments.HEADER_SIZE:
-        buffer = bytearray(site.segment_size - start)
-        site.files.read(fd, buffer, start)
-        try:
-            return segments.parse_footer(buffer, site.uuid)
-        except SegmentDamaged:
-            pass  # it was never sealed, or the medium lost it; the records tell the same, only slower
-    return [row for row, _ in scan(site, segment.id, fd)]
+    if start < segments.HEADER_SIZE:
+        raise SegmentDamaged("more records than there is room for")
+    buffer = bytearray(site.segment_size - start)
+    site.files.read(fd, buffer, start)
+    return segments.parse_footer(buffer, site.uuid)
+
+
+def key_of(record: Record) -> bytes:
+    """The index key under which a record is found."""
+    return entries.info_key(record.oh) if record.number == WHOLE else entries.block_key(record.vh, record.number)
 
 
 def scan(site: Site, segment: int, fd: int) -> Iterator[tuple[Row, int]]:
@@ -45,9 +56,7 @@ def scan(site: Site, segment: int, fd: int) -> Iterator[tuple[Row, int]]:
         except RecordDamaged:
             return
         record = found.record
-        is_whole = record.number == WHOLE
-        key = entries.info_key(record.oh) if is_whole else entries.block_key(record.vh, record.number)
-        yield Row(offset, found.layout.data_size, record.flags, key), record.seq
+        yield Row(offset, found.layout.data_size, record.flags, key_of(record)), record.seq
         offset += found.layout.size
 
 

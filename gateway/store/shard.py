@@ -24,6 +24,7 @@ from gateway.store.pins import Pins
 from gateway.store.policy import Policy
 from gateway.store.records import Flag, RecordDamaged
 from gateway.store.resident import Slice, slice_now
+from gateway.store.scrub import Scrub
 from gateway.store.site import Site
 from gateway.store.space import Space
 from gateway.store.table import VERIFIED, Segment, Segments
@@ -50,6 +51,7 @@ class Shard:
         self._reading = Threads("store-read", read_threads, site.clock)
         self._writing = Threads("store-write", 1, site.clock)
         self._tending = Threads("store-tend", 1, site.clock)
+        self._scrubbing = Threads("store-scrub", 1, site.clock, is_patient=True)
         self._reads = 0
         policy = Policy(_mode_before(index), SystemRandom())
         self.table = table = Segments(site.files, site.geometry.open_files_max, policy.gate)
@@ -62,6 +64,7 @@ class Shard:
         self.writer = Writer(ground, self._writing, self.making, self.keeping.found)
         self.eviction = Eviction(ground, self.making, self.writer, self.pins)
         self.upkeep = Upkeep(ground, self.eviction, self.pins)
+        self.scrub = Scrub(ground, self._scrubbing, self._is_damaged, self.upkeep.condemn)
         self._lately = Lately()
         self.damaged = 0
         self.at_rest = True
@@ -212,8 +215,11 @@ class Shard:
             if is_of_the_process(error):
                 return
             self.health.read_failed(error, self.site.clock.monotonic_s())
+        self._is_damaged(_key(place.content, place.number), place.segment, place.record_offset)
+
+    def _is_damaged(self, key: bytes, segment: int, record_offset: int) -> None:
         self.damaged += 1
-        self.keeping.damaged(_key(place.content, place.number), place.segment, place.record_offset)
+        self.keeping.damaged(key, segment, record_offset)
 
     async def _read(self, segment: Segment, place: Place, start: int, stop: int) -> memoryview:
         reading: asyncio.Future[memoryview] | None = None
@@ -247,12 +253,13 @@ class Shard:
 
     def watch(self) -> None:
         """Gives the disk up if one of its calls takes too long; to be called every second."""
-        if max(threads.slowest_s() for threads in self._threads) > STUCK_S:
+        # Who scrubs gives way to others and may be long about it.
+        if max(threads.slowest_s() for threads in self._threads if threads is not self._scrubbing) > STUCK_S:
             self.health.give_up(TimeoutError("a call takes too long"))
 
     @property
     def _threads(self) -> tuple[Threads, ...]:
-        return self._reading, self._writing, self._tending
+        return self._reading, self._writing, self._tending, self._scrubbing
 
     def give_up(self) -> None:
         """Nothing is found in it any more, and nobody waits for it. What its threads still do has no effect."""

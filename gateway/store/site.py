@@ -54,6 +54,7 @@ class Site:
     segment_size: int
     min_free_percent: int
     pin_max_percent: int
+    scrub_bytes_per_s: int
 
     @property
     def segments(self) -> Path:

@@ -69,7 +69,9 @@ class BlockStore:
         """
         capacity_bytes = geometry.capacity_bytes or config.capacity
         open_kv = open_kv or SharedCache.of(config.index_cache or config.memory // INDEX_CACHE_SHARE).opened
-        means = Means(files, open_kv, clock, geometry, config.min_free, config.pin_max, config.read_threads)
+        means = Means(
+            files, open_kv, clock, geometry, config.min_free, config.pin_max, config.scrub_rate, config.read_threads
+        )
         async with disks.opened(config, capacity_bytes, means) as (shards, own):
             rulebook = await asyncio.to_thread(Rulebook, config.paths, files, clock)
             object_size_max = geometry.object_size_max or capacity_bytes * config.object_max // 100

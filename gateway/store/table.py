@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.store import entries
@@ -44,6 +45,10 @@ class Segment:
         """Gives it another entry, and tells the index; False if that does not take it now."""
         self.entry = entry
         return index.write([(entries.segment_key(self.id), entries.pack_segment(entry))])
+
+    def believe(self, index: Index) -> None:
+        """It has been verified after a loss of power."""
+        self.enter(replace(self.entry, suspect=False), index)
 
 
 class Segments:

@@ -2,13 +2,17 @@
 
 import asyncio
 import errno
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from gateway.clock import Clock
 
+NICE = 19
 PAUSE_MIN_S = 3.0
 """Looked at less often than this, the process was stopped itself: its calls are not slow for that."""
 
@@ -17,10 +21,13 @@ T = TypeVar("T")
 
 
 class Threads:
-    """A call to a disk that is gone may never return: who waits for it is let go when the disk is given up."""
+    """A call to a disk that is gone may never return: who waits for it is let go when the disk is given up.
 
-    def __init__(self, name: str, count: int, clock: Clock) -> None:
-        self._pool = _Pool(count, thread_name_prefix=name)
+    Patient ones work when nobody else has anything to do.
+    """
+
+    def __init__(self, name: str, count: int, clock: Clock, *, is_patient: bool = False) -> None:
+        self._pool = _Pool(count, name, _give_way if is_patient else None)
         self._clock = clock
         self._since: dict[int, float] = {}
         """By thread, when its call began."""
@@ -92,8 +99,8 @@ class Threads:
 class _Pool(ThreadPoolExecutor):
     """Knows what its threads still do, also where nobody waits for it any more."""
 
-    def __init__(self, count: int, thread_name_prefix: str) -> None:
-        super().__init__(count, thread_name_prefix)
+    def __init__(self, count: int, name: str, begins: Callable[[], None] | None) -> None:
+        super().__init__(count, name, begins)
         self.unfinished = set[object]()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -101,6 +108,13 @@ class _Pool(ThreadPoolExecutor):
         self.unfinished.add(work)
         work.add_done_callback(self.unfinished.discard)
         return work
+
+
+def _give_way() -> None:
+    """Lets the processor, and with most schedulers the disk, serve everybody else before this thread."""
+    if sys.platform == "linux":  # elsewhere there is no such thing for one thread alone
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

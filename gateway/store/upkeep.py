@@ -40,6 +40,7 @@ class Upkeep:
         self._pins = pins
         self.space = ground.space
         self._unsynced: deque[Segment] = deque()
+        self._condemned: deque[Segment] = deque()
         self._measured_at_s = self._counted_at_s = ground.monotonic_s
         self._mode: Mode = ground.policy.gate.mode
         self._fruitless = self._recounted_id = 0
@@ -49,6 +50,11 @@ class Upkeep:
     def found(self, segment: Segment) -> None:
         """A sealed segment of before the start that may not outlive a loss of power yet."""
         self._unsynced.append(segment)
+        self.space.wanted.set()
+
+    def condemn(self, segment: Segment) -> None:
+        """A segment that is damaged: it is dropped with all that is in it."""
+        self._condemned.append(segment)
         self.space.wanted.set()
 
     async def run(self) -> None:
@@ -77,7 +83,7 @@ class Upkeep:
             await self._table.changed.wait()
 
     def _has_work(self, rounds: int) -> bool:
-        return bool(self.space.to_seal or self._unsynced) or self._is_busy or self._rounds == rounds
+        return bool(self.space.to_seal or self._unsynced or self._condemned) or self._is_busy or self._rounds == rounds
 
     async def once(self) -> None:
         """Measures if it is time, then does all there is to do now."""
@@ -105,6 +111,9 @@ class Upkeep:
         if self.space.to_seal:
             await self._seal(self.space.to_seal.popleft())
             return True
+        if self._condemned:
+            condemned = self._condemned.popleft()
+            return condemned.doomed or await self._eviction.drop(condemned, spares_pinned=False)
         if self.space.is_short and await self._evict_some():
             return True
         if await self._pins.clear_ended():
