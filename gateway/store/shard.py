@@ -98,7 +98,7 @@ class Shard:
         """As `BlockStore.distrust`."""
         if not self.index.distrust():
             # Upkeep sees to it, too, until the index has taken it; the loop does not wait for a disk that fails.
-            self._tending.start(self.site.trust_nothing_at_next_start)
+            self._tending.let(self.site.trust_nothing_at_next_start)
 
     def held(self, bucket: Bucket, key: Key, oh: bytes) -> Held | None:
         """As `BlockStore.held`."""

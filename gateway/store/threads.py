@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 import os
 import sys
 import threading
@@ -39,16 +40,21 @@ class Threads:
         """Lets a thread do it; the future is done when the thread is. Raises `OSError` if the disk is given up."""
         if self._is_given_up:
             raise OSError(errno.EIO, "the disk is given up")
+        work = functools.partial(self._timed, call, *args, **kwargs)
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-        def timed() -> T:
-            me = threading.get_ident()
-            self._since[me] = self._clock.monotonic_s()
-            try:
-                return call(*args, **kwargs)
-            finally:
-                del self._since[me]
+    def let(self, call: Callable[[], None]) -> None:
+        """Lets a thread do what nobody waits for; not once the disk is given up."""
+        if not self._is_given_up:
+            self._pool.submit(self._timed, call)
 
-        return asyncio.get_running_loop().run_in_executor(self._pool, timed)
+    def _timed(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        me = threading.get_ident()
+        self._since[me] = self._clock.monotonic_s()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            del self._since[me]
 
     async def ended(self, work: asyncio.Future[T]) -> T:
         """What became of work that was started; cancelling leaves the thread at it.
