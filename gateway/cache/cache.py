@@ -31,6 +31,7 @@ from gateway.metrics import Metrics
 from gateway.model import Info, Key, Version
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
+from gateway.timing import Stage, timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +77,22 @@ class Cache:
         if not mount.policy.is_cached or want.demand is Demand.BYPASS:
             if mount.policy.is_cached:
                 self._infos.misses.note(mount.bucket, key, MissReason.BYPASS, self._clock.now_s())
-            return await direct_view(mount.backend, key, want)
-        seen, boarding = await self._find(mount, key, want)
-        if boarding is None:
-            await self._openings.begun(mount, key)
+            with timed(Stage.BACKEND):
+                return await direct_view(mount.backend, key, want)
+        with timed(Stage.INFO):
+            seen, boarding = await self._find(mount, key, want)
+            if boarding is None:
+                await self._openings.begun(mount, key)
         reader = Reader(self._places, mount, key, seen, boarding)
         return CachedView(reader, seen, self._age_s(mount, seen))
 
     async def head(self, mount: Mount, key: Key, demand: Demand, *, complete: bool) -> Headline:
         """The info of an object, without its bytes."""
         if not mount.policy.is_cached or demand is Demand.BYPASS:
-            return Headline(await mount.backend.stat(key), Source.BYPASS, 0)
-        seen, boarding = await self._find(mount, key, Want(info_first=True, complete=complete, demand=demand))
+            with timed(Stage.BACKEND):
+                return Headline(await mount.backend.stat(key), Source.BYPASS, 0)
+        with timed(Stage.INFO):
+            seen, boarding = await self._find(mount, key, Want(info_first=True, complete=complete, demand=demand))
         if boarding is not None:
             boarding.fill.leave(boarding.rider)
         return Headline(seen.info, word_of(seen, filled=None), self._age_s(mount, seen), seen.is_stale)

@@ -19,6 +19,7 @@ from gateway.model import Info, Key, Known, Span
 from gateway.mounts import Mount
 from gateway.store.store import BlockStore
 from gateway.store.values import Content, Place
+from gateway.timing import Stage, each_timed, timed
 
 WINDOW_MAX = 64
 """Blocks that are looked up and fetched ahead of the one that is sent; the first window is one fill."""
@@ -112,7 +113,8 @@ class Reader:
     async def _block(self, number: int, start: int, stop: int) -> AsyncIterator[memoryview]:
         tries = 0
         while tries < TRIES_MAX:
-            data = await self._stored(number, start, stop)
+            with timed(Stage.STORE):
+                data = await self._stored(number, start, stop)
             if data is None and self._at.flights.find(self.content, number) is None:
                 data = await self._drafted(number, start, stop)
             if data is not None:
@@ -124,7 +126,8 @@ class Reader:
                 tries += 1
                 fill = self._fetch(self._run_from(number))
             self._board(fill)
-            arrival = await fill.arrival(number)
+            with timed(Stage.BACKEND):
+                arrival = await fill.arrival(number)
             if arrival is None:
                 continue
             if not self.used_backend and await arrival.is_settled():
@@ -133,7 +136,7 @@ class Reader:
             self.used_backend = True
             self._at.metrics.cache_block_reads_backend.inc()
             self._at.prefetched.read(self.content.vh, number)
-            async for view in arrival.views(start, stop):
+            async for view in each_timed(Stage.BACKEND, arrival.views(start, stop)):
                 yield view
                 start += len(view)
             if start == stop:

@@ -12,6 +12,7 @@ from gateway.cache.reader import Reader
 from gateway.cache.words import Facts, Source, word
 from gateway.errors import SpanOutside
 from gateway.model import Info, Key, Span
+from gateway.timing import Stage, each_timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,11 @@ class DirectView:
 
     async def pieces(self, span: Span, *, whole: bool) -> AsyncIterator[bytes | memoryview]:
         if self._stream is not None:
-            async for piece in self._stream.reading.pieces():
+            async for piece in each_timed(Stage.BACKEND, self._stream.reading.pieces()):
                 yield piece
             return
         async with self._backend.read(self._key, None if whole else span, self.info.version) as reading:
-            async for piece in reading.pieces():
+            async for piece in each_timed(Stage.BACKEND, reading.pieces()):
                 yield piece
 
     async def close(self) -> None:

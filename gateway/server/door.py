@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from gateway import timing
 from gateway.budget import Budget
 from gateway.clock import Clock
 from gateway.errors import GatewayError, InternalError, SlowDown
@@ -22,9 +23,10 @@ from gateway.s3.operations import Operation
 from gateway.s3.target import resolve
 from gateway.server.exchange import ClientGone, Exchange
 from gateway.server.heads import head_bytes
-from gateway.server.lane import Lane
+from gateway.server.lane import TIMING_ASKED, Lane
 from gateway.server.sending import Sending
 from gateway.server.stamps import Stamps
+from gateway.timing import Stage, Timing, timed
 
 READY_TARGET = b"/-/ready"
 """Unsigned, for load balancers; no bucket can be called `-`."""
@@ -45,6 +47,7 @@ class _Request:
     error: str = ""
     cache: str = ""
     sent_bytes: int = 0
+    timing: Timing | None = None
 
 
 class Door:
@@ -74,6 +77,8 @@ class Door:
     async def answer(self, exchange: Exchange) -> None:
         """Answers one request; never raises but for cancelling."""
         request = _Request(self.stamps.request_id(), self._clock.monotonic_s())
+        if exchange.head.first(TIMING_ASKED) == b"1":
+            request.timing = timing.begin(self._clock)
         self.metrics.s3_requests_in_progress.inc()
         try:
             if exchange.head.target == READY_TARGET and exchange.head.method in ("GET", "HEAD"):
@@ -141,8 +146,9 @@ class Door:
         head = exchange.head
         service = self._service
         now_s = self._clock.now_s()
-        target = resolve(head, service.domain)
-        proof = service.verifier.authenticate(head, target, now_s)
+        with timed(Stage.AUTH):
+            target = resolve(head, service.domain)
+            proof = service.verifier.authenticate(head, target, now_s)
         operation = choose(head, target)
         request.operation = name_of(operation)
         rules = service.verifier.rules
@@ -179,6 +185,8 @@ class Door:
         request.status = answer.status
         request.cache = answer.cache or ""
         answer.fields += self._marks(request)
+        if request.timing is not None:
+            answer.fields.append(("server-timing", request.timing.text()))
         request.sent_bytes = await exchange.send(answer)
 
     def _marks(self, request: _Request) -> list[tuple[str, str]]:
