@@ -146,9 +146,13 @@ class Gate:
             self._resident.discard(h)
 
     def fill_up(self) -> None:
-        """The shard is full, and evicts for what it takes; it stays so."""
+        """The shard is full, and evicts for what it takes."""
         self.is_full = True
         self._begin_if_due()
+
+    def has_room(self) -> None:
+        """The shard has room again, as it may hold more than before: all are let in until it is full."""
+        self.is_full = False
 
     def resize(self, capacity_bytes: int) -> None:
         """The shard may hold so much now."""

@@ -15,6 +15,9 @@ ROOM_WAIT_S = 1.0
 AHEAD_SEGMENTS = 2
 """Free room that eviction keeps besides one for each segment that is being written, so that nobody waits for it."""
 
+ROOMY_PART = 20
+"""One part in so many of all segments, free besides what evictions leave, says that the store is not full any more."""
+
 
 class Space:
     """Belongs to the event loop."""
@@ -42,6 +45,13 @@ class Space:
     def is_short(self) -> bool:
         """Whether something is to be evicted."""
         return self.owed > 0 or self.room().missing_for(AHEAD_SEGMENTS + self.being_written) > 0
+
+    @property
+    def is_roomy(self) -> bool:
+        """Whether there is more room than evictions ever leave: others have given some back."""
+        room = self.room()
+        spare = AHEAD_SEGMENTS + max(1, room.segments_max // ROOMY_PART)
+        return self.owed == 0 and room.missing_for(AHEAD_SEGMENTS + self.being_written + spare) <= 0
 
     @property
     def is_full(self) -> bool:

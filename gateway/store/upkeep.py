@@ -176,6 +176,8 @@ class Upkeep:
         limit_bytes = capacity.limit_bytes(used_bytes, free_bytes, total_bytes, site.min_free_percent)
         self.space.measured(share_bytes, index_bytes, limit_bytes)
         records = sum(len(segment.marks) for segment in self._table.all())
+        if self.space.is_roomy:
+            self._policy.gate.has_room()
         kept_free = AHEAD_SEGMENTS + 1
         self._policy.fit((self.space.room().segments_max - kept_free) * site.segment_size, records)
         self.write_down()

@@ -13,6 +13,7 @@ from gateway.store.gate import Gate, Mode
 from gateway.store.segments import Kind
 from gateway.store.shard import Shard
 from gateway.store.table import Segment
+from gateway.store.upkeep import MEASURE_EVERY_S
 from gateway.store.values import Admission, Outcome, Terms
 from tests.contract.stores import asynchronous
 from tests.store.lives import PER_SEGMENT, SIZE, is_there, keep, keep_all, place, there, where
@@ -278,6 +279,31 @@ async def test_a_mount_that_holds_fills_the_store_and_then_leaves_it_as_it_is(tm
         assert refused > count / 2
         assert small.store.usage().refused_total == refused
         assert await keep(small, "of another mount", CHURN)
+
+
+@asynchronous
+async def test_a_store_that_holds_what_it_has_takes_more_when_it_may_hold_more(tmp_path: Path) -> None:
+    async with Small(tmp_path, geometry=LARGE) as small:
+        await full(small)
+        shard, hold = only(small), Terms(admission=Admission.HOLD)
+        free, small.files.free = small.files.free, 0
+        small.clock.advance(MEASURE_EVERY_S)
+        await small.rest()
+        while small.store.usage().segments > SEGMENTS:
+            small.clock.advance(MEASURE_EVERY_S)
+            await small.rest()
+        assert shard.ground.policy.gate.is_full
+        small.files.free = free
+        small.clock.advance(MEASURE_EVERY_S)
+        await small.rest()
+        outcomes = [await keep(small, f"k{number}", hold) for number in range(SEGMENTS * PER_SEGMENT)]
+        assert all(outcomes)
+        for number in range(4 * SEGMENTS * PER_SEGMENT):
+            await keep(small, f"more{number}", hold)
+            small.clock.advance(MEASURE_EVERY_S / 100)
+        await small.rest()
+        assert shard.ground.policy.gate.is_full
+        assert small.store.usage().refused_total > SEGMENTS * PER_SEGMENT
 
 
 @asynchronous
