@@ -16,8 +16,13 @@ from gateway.store.site import Geometry
 from gateway.store.store import BlockStore
 from tests.store.load import Writer
 
+CAPACITY_BYTES = 8 * MIB
 GEOMETRY = Geometry(
-    segment_size=MIB // 4, capacity_bytes=8 * MIB, slack_min_bytes=MIB, object_size_max=1 << 40, sync_every_bytes=MIB
+    segment_size=MIB // 4,
+    capacity_bytes=CAPACITY_BYTES,
+    slack_min_bytes=MIB,
+    object_size_max=1 << 40,
+    sync_every_bytes=MIB,
 )
 WRITERS = 4
 KEYS = 300

@@ -8,8 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Generic, TypeVar
 
 from gateway.store.disk import Buffer, Files
+
+T = TypeVar("T")
 
 PAGE_SIZE = 4096
 
@@ -24,19 +27,19 @@ class Unsettled:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Moment(Generic[T]):
     """A store as it was between two operations: a copy of all its files, and what of them was unsettled."""
 
     copy: Path
     unsettled: Unsettled
-    acknowledged: object
+    acknowledged: T
     """What the store had answered by then, as whoever asked for the moment told it."""
 
 
-class RecordingFiles(Files):
+class RecordingFiles(Files, Generic[T]):
     """The operating system's files in `root`; of the moments in `wanted`, counted in operations, it keeps copies."""
 
-    def __init__(self, root: Path, copies: Path, wanted: Collection[int], acknowledged: Callable[[], object]) -> None:
+    def __init__(self, root: Path, copies: Path, wanted: Collection[int], acknowledged: Callable[[], T]) -> None:
         self._root = root
         self._copies = copies
         self._wanted = frozenset(wanted)
@@ -44,7 +47,7 @@ class RecordingFiles(Files):
         self._unsettled = Unsettled()
         self._lock = threading.RLock()
         self.operations = 0
-        self.moments: list[Moment] = []
+        self.moments: list[Moment[T]] = []
         copies.mkdir()
 
     def boot_id(self) -> str:
@@ -124,7 +127,7 @@ class FilesAfterwards(Files):
         return "afterwards"
 
 
-def remains(moment: Moment, root: Path, directory: Path, chance: Random) -> None:
+def remains(moment: Moment[T], root: Path, directory: Path, chance: Random) -> None:
     """Makes `directory` what a loss of power at a moment may leave of the store in `root`."""
     copy_of(moment.copy, directory)
     for path, before in moment.unsettled.names.items():

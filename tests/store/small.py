@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -48,6 +49,7 @@ class Small:
         self.files.more_bytes = self.witness.size
         self.clock = ManualClock()
         self._stack = AsyncExitStack()
+        self._mistakes = Mistakes(logging.ERROR)
         self.store: BlockStore
 
     @property
@@ -55,6 +57,7 @@ class Small:
         return list(self.maps.by_directory.values())
 
     async def open(self) -> BlockStore:
+        logging.getLogger("gateway.store").addHandler(self._mistakes)
         config = StoreConfig(paths=self.directories, read_threads=2, capacity=StoreConfig().capacity)
         self.witness.in_use.clear()
         opening = BlockStore.open(config, self.clock, self.geometry, self.files, self.witness.opened)
@@ -62,11 +65,16 @@ class Small:
         return self.store
 
     async def stop(self) -> None:
-        await self._stack.aclose()
-        assert not self.files.broken_promises
+        try:
+            await self._stack.aclose()
+        finally:
+            logging.getLogger("gateway.store").removeHandler(self._mistakes)
+        assert not self._mistakes.made, self._mistakes.made
+        assert not self.files.broken_promises, self.files.broken_promises
 
     async def kill(self) -> None:
         """Ends it as SIGKILL does: what it does from now on has no effect."""
+        logging.getLogger("gateway.store").removeHandler(self._mistakes)
         self.files.dead = True
         for kv in self.maps_open:
             kv.failing = KvFailed("killed")
@@ -106,6 +114,18 @@ class Small:
         async with asyncio.timeout(10):
             for shard in self.store.shards:
                 await shard.upkeep.settled()
+
+
+class Mistakes(logging.Handler):
+    """Notes what the store logs as a mistake of its own, and goes on after."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.made: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info is not None:
+            self.made.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
 
 
 def name(key: str) -> Key:

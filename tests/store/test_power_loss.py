@@ -24,9 +24,10 @@ from tests.store.small import BUCKET, info_of
 
 pytestmark = pytest.mark.slow
 
+CAPACITY_BYTES = 4 * MIB
 GEOMETRY = Geometry(
     segment_size=MIB // 8,
-    capacity_bytes=4 * MIB,
+    capacity_bytes=CAPACITY_BYTES,
     slack_min_bytes=MIB,
     object_size_max=1 << 40,
     sync_every_bytes=MIB // 32,
@@ -112,7 +113,7 @@ async def check(directory: Path, then: Sequence[Ledger], ledgers: Sequence[Ledge
         async with asyncio.timeout(READY_MAX_S):
             await shard.upkeep.settled()
         assert {segment.path for segment in shard.table.all()} == set(shard.site.segments.iterdir())
-        assert store.usage().used_bytes <= GEOMETRY.capacity_bytes
+        assert store.usage().used_bytes <= CAPACITY_BYTES
 
 
 def synced_segments(directory: Path) -> set[int]:
@@ -152,7 +153,9 @@ async def serves(store: BlockStore) -> None:
             assert outcome is Outcome.NO_ROOM
     [place] = store.places(content_of(store, key, 1), 0, 1)
     assert place is not None
-    assert await store.read(place, 0, place.data_size) == bytes_of(key, 1)
+    data = await store.read(place, 0, place.data_size)
+    assert data is not None
+    assert bytes(data) == bytes_of(key, 1)
 
 
 HARMS = ("gone", "flipped", "cut", "empty")
@@ -206,4 +209,4 @@ async def check_harmed(directory: Path, ledgers: Sequence[Ledger]) -> None:
                 for version in range(1, began + 1):
                     await check_version(store, key, version, set())
         await serves(store)
-        assert store.usage().used_bytes <= GEOMETRY.capacity_bytes
+        assert store.usage().used_bytes <= CAPACITY_BYTES

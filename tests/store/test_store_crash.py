@@ -16,7 +16,7 @@ from gateway.kv import allocated_bytes
 from gateway.model import Key
 from gateway.store.store import BlockStore
 from gateway.store.table import HITS
-from tests.store.crash_worker import GEOMETRY, ROUND_S, START_S, clock_of, config
+from tests.store.crash_worker import CAPACITY_BYTES, GEOMETRY, ROUND_S, START_S, clock_of, config
 from tests.store.load import Ledger, bytes_of, content_of, size_of
 from tests.store.small import BUCKET, info_of
 
@@ -116,7 +116,7 @@ class Crashes:
                     segment = shard.table.get(ledger.kept.get(key, 0))
                     assert found or segment is None, f"{key} is lost, but not its segment: {segment.entry}"
             assert store.usage().damaged_total == 0
-            assert allocated_bytes(self._directory) <= GEOMETRY.capacity_bytes
+            assert allocated_bytes(self._directory) <= CAPACITY_BYTES
 
     async def _is_right(self, store: BlockStore, ledger: Ledger, key: str) -> bool:
         """Whether any version of it is there; whatever is there must be what it should be."""

@@ -94,10 +94,11 @@ class WatchedKv:
 
     def _record(self, spot: Spot) -> tuple[Found, bytes] | None:
         """The record of an entry with its data; None if it is not there, or not whole."""
+        size = max(0, spot.data_offset + spot.data_size - spot.record_offset)
         try:
             with self._path(spot.segment).open("rb") as file:
                 file.seek(spot.record_offset)
-                buffer = file.read(spot.data_offset + spot.data_size - spot.record_offset)
+                buffer = file.read(size)
             found = records.parse(spot.segment, spot.record_offset, buffer)
         except (OSError, RecordDamaged):
             return None
