@@ -39,6 +39,7 @@ from gateway.server.listener import Listener, listen
 from gateway.server.tls import Certificate
 from gateway.settings import Settings
 from gateway.store.gate import Mode
+from gateway.store.health import DiskState
 from gateway.store.store import BlockStore
 from gateway.store.values import Pool
 from gateway.tasks import tasks_until_end
@@ -238,6 +239,9 @@ def _show_store(metrics: Metrics, store: BlockStore) -> None:
     def disks_in(mode: Mode) -> int:
         return sum(gate.mode is mode for gate in store.gates())
 
+    def disks_that_are(state: DiskState) -> int:
+        return sum(disk.state is state for disk in store.usage().disks)
+
     for pool in Pool:
         metrics.cache_bytes.labels(pool=pool.value).set_function(partial(bytes_of, pool))
     metrics.cache_capacity_bytes.labels(state="limit").set_function(lambda: store.usage().capacity_bytes)
@@ -247,6 +251,10 @@ def _show_store(metrics: Metrics, store: BlockStore) -> None:
     metrics.cache_evicted_bytes.follow(lambda: store.usage().evicted_bytes_total)
     metrics.cache_refused.follow(lambda: store.usage().refused_total)
     metrics.cache_damaged.follow(lambda: store.usage().damaged_total)
+    for state in DiskState:
+        metrics.cache_disks.labels(state=state.value).set_function(partial(disks_that_are, state))
+    scrubbing = metrics.cache_scrub_progress_ratio
+    scrubbing.set_function(lambda: mean(disk.scrub_progress for disk in store.usage().disks))
     for mode in Mode:
         metrics.cache_gate_disks.labels(mode=mode.value).set_function(partial(disks_in, mode))
     ratio = metrics.cache_gate_ratio

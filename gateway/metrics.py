@@ -125,6 +125,17 @@ class Metrics:
         self.cache_evicted_bytes = counters("evicted_bytes", "Bytes of blocks that gave way to others.")
         self.cache_refused = counters("refused", "Blocks not kept; `forebay explain` says why of an object.")
         self.cache_damaged = counters("damaged", "Blocks in the store that could not be read as they were written.")
+        self.cache_disks = Gauge(
+            "forebay_cache_disks",
+            "Disks of the store by state: healthy, degraded (reads fail, nothing more is kept), offline (left alone).",
+            ["state"],
+            registry=registry,
+        )
+        self.cache_scrub_progress_ratio = Gauge(
+            "forebay_cache_scrub_progress_ratio",
+            "How much of the disks was verified by the scrub that runs, mean of all disks; 0 in between.",
+            registry=registry,
+        )
         self.cache_gate_disks = Gauge(
             "forebay_cache_gate_disks",
             "Disks of the store by what they do with new blocks once they are full: mode is churn or hold.",

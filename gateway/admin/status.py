@@ -14,6 +14,7 @@ from gateway.backends.base import ListQuery
 from gateway.config import warnings_of
 from gateway.errors import GatewayError
 from gateway.mounts import Mount
+from gateway.store.health import DiskState
 from gateway.store.values import Pool
 
 PROBE_TIME_MAX_S = 2.0
@@ -31,6 +32,17 @@ class Listen(BaseModel):
     domain: str
 
 
+class DiskStatus(BaseModel):
+    """A disk of the store.
+
+    `scrubbed_s` is when all of it was last verified, 0 for never; `scrub_progress` is above 0 while that is done.
+    """
+
+    state: DiskState
+    scrubbed_s: int
+    scrub_progress: float
+
+
 class StoreStatus(BaseModel):
     """How full the store is, and what it did since the start.
 
@@ -40,6 +52,8 @@ class StoreStatus(BaseModel):
     """
 
     paths: list[str]
+    disks: list[DiskStatus]
+    """In the order of `paths`."""
     capacity_bytes: int
     used_bytes: int
     live_bytes: int

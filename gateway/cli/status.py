@@ -78,9 +78,10 @@ def _store(store: Json) -> Iterator[tuple[str, str]]:
         f"since the start: {sizes['kept_bytes_total']} kept, {sizes['evicted_bytes_total']} evicted, "
         f"{store.get('refused_total')} blocks refused, {store.get('damaged_total')} damaged",
     )
-    paths = store.get("paths")
-    for path in paths if isinstance(paths, list) else []:
-        yield "", str(path)
+    paths, disks = store.get("paths"), store.get("disks")
+    if isinstance(paths, list) and isinstance(disks, list):
+        for path, disk in zip(paths, disks, strict=False):
+            yield "", f"{path}  {disk.get('state') if isinstance(disk, dict) else '?'}"
 
 
 def _cache(policy: Json) -> str:

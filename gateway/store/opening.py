@@ -113,7 +113,7 @@ async def recover(shard: Shard, share_bytes: int, *, trusts_all: bool) -> None:
     Unless it `trusts_all` that was written, what may not have reached the medium is verified later.
     Raises `OSError`, `KvFailed`, `EntryDamaged`.
     """
-    await asyncio.to_thread(_find, shard, trusts_all=trusts_all)
+    await shard.ground.tending.call(_find, shard, trusts_all=trusts_all)
     await shard.upkeep.measure(share_bytes)
     await shard.upkeep.make_room()
 

@@ -1,14 +1,11 @@
 """The place of a disk in the store: the shard in it is exchanged when the disk fails, comes back or loses its index."""
 
 import asyncio
-import functools
 import json
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
 
 from gateway.errors import ConfigInvalid
 from gateway.kv import KvFailed
@@ -19,17 +16,17 @@ from gateway.store.identity import Home, Super, fresh_uuid
 from gateway.store.older import Older
 from gateway.store.opening import Means
 from gateway.store.shard import Shard
+from gateway.store.threads import Threads
 from gateway.tasks import end
 
 WATCH_EVERY_S = 1.0
 LOSSES_MAX = 2
 """So many indexes lost within `LOSSES_WITHIN_S`: the disk is not believed any more until the first is that long ago."""
 LOSSES_WITHIN_S = 24 * 3600.0
+LEAVE_S = 1.0
+"""How long an end waits for a call to a disk that was given up."""
 POLL_MIN_S = 0.01
 POLL_MAX_S = 10.0
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +45,8 @@ class Seat:
         self._runs = AsyncExitStack()
         self._attending: asyncio.Task[None] | None = None
         self._losses: list[float] = []
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-probe")
+        # A call to a disk that failed may take for ever, so it has a thread of its own.
+        self._thread = Threads("store-probe", 1, means.clock)
         self._leaving: Shard | None = None
         self._coming: Shard | None = None
 
@@ -101,7 +99,7 @@ class Seat:
     async def _exchange(self) -> None:
         left = await self._give_up()
         await _holds(lambda: left.is_left)
-        await self._in_thread(left.end)
+        await self._thread.run(left.end)
         self._leaving = None
         await self._come_back(left)
 
@@ -112,7 +110,7 @@ class Seat:
         self._shards[self._number] = opening.absent(left, self._means)
         if not left.health.index_lost:
             # What is told to forget from now on is not written down here. An empty store has nothing to forget.
-            self._thread.submit(left.site.trust_nothing_at_next_start)
+            self._thread.let(left.site.trust_nothing_at_next_start)
         await self._runs.aclose()
         return left
 
@@ -133,15 +131,14 @@ class Seat:
     async def _began_again(self, left: Shard, *, empty: bool) -> bool:
         """A start as after a loss of power; False if the disk is not the one that was, or does not work."""
         try:
-            await self._in_thread(self._probe)
+            await self._thread.run(self._probe)
             own = replace(self._own, shard=fresh_uuid()) if empty else self._own
-            shard = await self._in_thread(opening.shard_at, self._number, self._home, own, self._means)
-            self._coming = shard
+            shard = await self._thread.run(self._find, own)
             shard.heed_index()
             if not shard.index.distrust():
                 raise KvFailed("the index takes no writes")
             self._own = replace(own, shard=shard.site.uuid)
-            await self._in_thread(_begin, self._home, self._own, self._means.files)
+            await self._thread.run(_begin, self._home, self._own, self._means.files)
             await self._start(shard, trusts_all=False)
         except (OSError, KvFailed, EntryDamaged, ConfigInvalid) as error:
             log.info("a disk of the store is still left alone", extra={"path": self._home.path, "error": str(error)})
@@ -154,13 +151,18 @@ class Seat:
         log.info("a disk of the store is used again", extra={"path": self._home.path, "is_empty": empty})
         return True
 
+    def _find(self, own: Super) -> Shard:
+        # In the thread, so that it is not lost if who waits for it is cancelled.
+        self._coming = opening.shard_at(self._number, self._home, own, self._means)
+        return self._coming
+
     async def _undo(self) -> None:
         shard = self._coming
         if shard is not None:
             shard.give_up()
             await self._runs.aclose()
             await _holds(lambda: shard.is_left)
-            await self._in_thread(shard.end)
+            await self._thread.run(shard.end)
             self._coming = None
 
     def _probe(self) -> None:
@@ -171,17 +173,15 @@ class Seat:
         files.probe(path / "PROBE")
         files.lock_again(path / "LOCK", self._home.lock)
 
-    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A call to a disk that failed; it may take for ever, so it has a thread of its own."""
-        work = functools.partial(call, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
     async def leave(self) -> None:
         """Stops the shard, and says that it ended well if it did. Never raises for the disk."""
         if self._attending is not None:
             await end(self._attending)
         await self._runs.aclose()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.close(waits=False)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await _holds(lambda: self._thread.is_idle)
         if self._coming is not None:
             await asyncio.to_thread(self._coming.close)
         if self._leaving is not None and self._leaving.is_left:

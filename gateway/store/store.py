@@ -20,7 +20,7 @@ from gateway.store.resident import COPY_MAX, Slice
 from gateway.store.rulebook import Rulebook
 from gateway.store.shard import Shard
 from gateway.store.site import REAL_GEOMETRY, Geometry
-from gateway.store.values import NORMAL_TERMS, Content, Held, Outcome, Place, Pool, Terms, Usage
+from gateway.store.values import NORMAL_TERMS, Content, Disk, Held, Outcome, Place, Pool, Terms, Usage
 from gateway.store.whereabouts import Whereabouts
 
 LOOKUP_SLICE = 64
@@ -240,6 +240,7 @@ class BlockStore:
             refused_total=sum(shard.keeping.refused for shard in self.shards),
             damaged_total=sum(shard.damaged + shard.eviction.damaged for shard in self.shards),
             pools=self._pools(),
+            disks=tuple(Disk(shard.state(), shard.scrub.scrubbed_s, shard.scrub.progress) for shard in self.shards),
             moved_bytes_total=sum(shard.keeping.moved_bytes for shard in self.shards),
         )
 

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from gateway.model import BLOCK_SIZE, Bucket, Key, Known
+from gateway.store.health import DiskState
 
 
 class Admission(Enum):
@@ -109,6 +110,18 @@ class Held(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """How one disk of the store does. `scrubbed_s` is when all of it was last verified, unix time, 0 for never.
+
+    `scrub_progress` goes from 0 to 1 while that is done, and is 0 in between.
+    """
+
+    state: DiskState
+    scrubbed_s: int
+    scrub_progress: float
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """How full the store is and what it did since it was opened, over all disks.
 
@@ -128,3 +141,5 @@ class Usage:
     damaged_total: int = 0
     moved_bytes_total: int = 0
     pools: Mapping[Pool, int] = field(default_factory=dict)
+    disks: tuple[Disk, ...] = ()
+    """In the order of `store.paths`."""

@@ -43,7 +43,8 @@ async def every_call_is_answered(small: Small) -> None:
         small.store.refresh([(BUCKET, name("k"), small.known("k", 1, SIZE).info)], 1)
         assert small.store.known(BUCKET, name("k")) is None
         assert small.store.places(small.content("k", 1, SIZE), 0, 1) == [None]
-        assert small.store.usage().live_bytes == 0
+        usage = small.store.usage()
+        assert (usage.live_bytes, [disk.state for disk in usage.disks]) == (0, [DiskState.OFFLINE])
 
 
 @pytest.mark.parametrize("what", ["create", "write", "sync"])
