@@ -186,14 +186,9 @@ class Connection(HttpToolsProtocol):
             self._refusal = HeadTooLarge()
         if self._refusal is not None:
             return
-        arrived = Arrived(
-            method=self.parser.get_method().decode("ascii"),
-            target=self._arriving.target,
-            names=self._arriving.names,
-            values=self._arriving.values,
-            scheme=self.scheme or "http",
-            peer=self.client[0] if self.client else "",
-        )
+        arriving, peer = self._arriving, self.client[0] if self.client else ""
+        method = self.parser.get_method().decode("ascii")
+        arrived = Arrived(method, arriving.target, arriving.names, arriving.values, self.scheme or "http", peer)
         lane = self._open_lane(arrived)
         reply = None if lane is None else lane.usual(arrived)
         if lane is not None and reply is not None:

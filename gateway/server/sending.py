@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.server.exchange import PIECE_TAKEN_MAX_S
 from gateway.server.lane import Reply
@@ -33,10 +33,13 @@ class Outlet:
     def send(self, reply: Reply) -> "Sending | None":
         """Sends a reply, which nothing may overtake. None: it has left, or is the transport's to send."""
         slices = reply.slices
-        if not slices:
-            self._write(reply.head)
-        elif self._is_tls or (len(slices) == 1 and slices[0].data is not None):
-            self._write(reply.head, *[piece.data for piece in slices if piece.data is not None])
+        body = slices[0].data if len(slices) == 1 else None
+        if body is not None:
+            self._write((reply.head, body), len(reply.head) + reply.size)
+        elif not slices:
+            self._write((reply.head,), len(reply.head))
+        elif self._is_tls:
+            self._transport.write(b"".join((reply.head, *[piece.data for piece in slices if piece.data is not None])))
         else:
             sending = Sending(self._transport, self._socket(), reply)
             if not sending.start():
@@ -50,7 +53,7 @@ class Outlet:
             self._sock.detach()
             self._sock = None
 
-    def _write(self, *parts: bytes | bytearray) -> None:
+    def _write(self, parts: Sequence[bytes | bytearray], size: int) -> None:
         if self._fd < 0:
             self._transport.write(b"".join(parts))
             return
@@ -61,7 +64,7 @@ class Outlet:
         except OSError:
             self._transport.abort()
             return
-        if sent < sum(map(len, parts)):
+        if sent < size:
             self._transport.write(b"".join(parts)[sent:])
 
     def _socket(self) -> socket.socket:
