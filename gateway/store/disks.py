@@ -31,8 +31,12 @@ async def opened(config: StoreConfig, capacity_bytes: int, means: Means) -> Asyn
             Seat(number, home, own, means, shards) for number, (home, own) in enumerate(zip(homes, owns, strict=True))
         ]
         stack.push_async_callback(_left, seats)
+        # A disk that was away knows the list of then: what it missed, the others know from theirs.
+        changed = any(
+            home.super is not None and home.super.disks != own.disks for home, own in zip(homes, owns, strict=True)
+        )
         for seat in seats:
-            await seat.enter()
+            await seat.enter(disks_changed=changed)
         # Only when no disk trusts any more what may be old, the new list of disks comes into force.
         for seat in seats:
             await seat.begin()

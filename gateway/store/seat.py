@@ -54,16 +54,18 @@ class Seat:
     def shard(self) -> Shard:
         return self._shards[self._number]
 
-    async def enter(self) -> None:
-        """Opens the index; what may be old is distrusted. Raises `ConfigInvalid`."""
+    async def enter(self, *, disks_changed: bool) -> None:
+        """Opens the index; what may be old is distrusted, as all is when the disks of the store have changed.
+
+        Raises `ConfigInvalid`.
+        """
         try:
             shard = await asyncio.to_thread(opening.shard_at, self._number, self._home, self._own, self._means)
         except (OSError, KvFailed) as error:
             raise ConfigInvalid([f"store.paths: {self._home.path} cannot be used: {error}"]) from error
         shard.heed_index()
         self._shards.append(shard)
-        before = self._home.super
-        if before is not None and (before.disks != self._own.disks or not self._was_intact):
+        if self._home.super is not None and (disks_changed or not self._was_intact):
             shard.distrust()
 
     async def begin(self) -> None:
