@@ -33,6 +33,9 @@ class FaultyMachine(StoreMachine):
     def must_be_latest(self) -> bool:
         return False
 
+    def rests_at_the_end(self) -> bool:
+        return False
+
     @rule(what=FAULTS, code=CODES, after=st.integers(1, 6))
     def break_one_operation(self, what: str, code: int, after: int) -> None:
         at = self.small.files.operations + after
