@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.store import medium
+
 Buffer = bytes | bytearray | memoryview
 
 FILE_MODE = 0o600
@@ -176,6 +178,10 @@ class Files:
             return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         except OSError:
             return ""
+
+    def file_system(self, directory: Path) -> str:
+        """The kind of file system it lies on; empty where the system does not say."""
+        return medium.file_system_at(directory)
 
     def free_bytes(self, directory: Path) -> int:
         """What this user may still write on the file system."""

@@ -1,16 +1,20 @@
 """Who a directory of the store belongs to: the small files at its top."""
 
 import json
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.errors import ConfigInvalid
+from gateway.store import medium
 from gateway.store.disk import Files
 from gateway.store.names import DiskWeight
 
 FORMAT = 1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ def take(path: Path, files: Files) -> Home:
     except OSError as error:
         raise ConfigInvalid([f"store.paths: {path} cannot be used: {error.strerror}"]) from error
     try:
+        _examine(path, files)
         content = files.load(path / "SUPER")
         return Home(path, lock, _parse(path, content) if content is not None else None)
     except OSError as error:
@@ -87,6 +92,14 @@ def take(path: Path, files: Files) -> Home:
     except ConfigInvalid:
         files.close(lock)
         raise
+
+
+def _examine(path: Path, files: Files) -> None:
+    kind = files.file_system(path)
+    if kind in medium.NFS:
+        raise ConfigInvalid([f"store.paths: {path} lies on {kind}: choose a directory on a disk of this host"])
+    if kind in medium.COPYING:
+        log.warning("a disk of the store copies on write: it may be full early", extra={"path": path, "kind": kind})
 
 
 def disk_uuid(path: Path, files: Files) -> str | None:

@@ -162,17 +162,20 @@ class Upkeep:
 
     async def measure(self, share_bytes: int) -> None:
         """Reads what index and file system take now, and sees to updates that nobody waits for any more."""
-        site, used_bytes = self._site, self.space.room().used_bytes
+        site = self._site
         self._measured_at_s = site.clock.monotonic_s()
         if not self._index.write_waiting():
             await self._tending.call(site.trust_nothing_at_next_start)
         index_bytes = await self._tending.call(self._index.size_bytes)
+        used_bytes = self.space.room().used_bytes
         try:
             free_bytes = await self._tending.call(site.files.free_bytes, site.directory)
             total_bytes = await self._tending.call(site.files.total_bytes, site.directory)
         except OSError as error:
             self._health.write_failed(error, site.clock.monotonic_s())
             return
+        # What came or went while the system counted must not make room that is not there.
+        used_bytes = min(used_bytes, self.space.room().used_bytes)
         limit_bytes = capacity.limit_bytes(used_bytes, free_bytes, total_bytes, site.min_free_percent)
         self.space.measured(share_bytes, index_bytes, limit_bytes)
         records = sum(len(segment.marks) for segment in self._table.all())

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import examine_store
-from gateway.cli.examine_store import kind_of
 from gateway.cli.findings import Finding, Health
 from gateway.config import Config
+from gateway.store import medium
+from gateway.store.medium import kind_of
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -54,7 +55,7 @@ def test_a_table_of_mounts_without_sense_tells_nothing() -> None:
 def test_file_systems_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, health: Health) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(f"22 1 8:1 / / rw - {kind} somewhere rw\n")
-    monkeypatch.setattr(examine_store, "MOUNTS", table)
+    monkeypatch.setattr(medium, "MOUNTS", table)
     [finding] = [each for each in looked_at(tmp_path, "store") if f"lies on {kind}" in each.finding]
     assert finding.health is health
     assert bool(finding.advice) is (health is not Health.GOOD)

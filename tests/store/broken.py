@@ -43,6 +43,7 @@ class BrokenFiles(Files):
         self.boot = "boot-1"
         self.operations = 0
         self.free = DISK_BYTES
+        self.kind = "ext4"
         self.short_writes = False
         self.by_path: dict[Path, Inode] = {}
         """Every segment there ever was."""
@@ -164,6 +165,9 @@ class BrokenFiles(Files):
 
     def boot_id(self) -> str:
         return self.boot
+
+    def file_system(self, directory: Path) -> str:
+        return self.kind
 
     def free_bytes(self, directory: Path) -> int:
         return self.free

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import ManualClock
+from gateway.errors import ConfigInvalid
 from gateway.kv import KvCorrupt, KvFailed
 from gateway.store.health import STUCK_S, DiskState
 from gateway.store.threads import Threads
@@ -175,6 +176,21 @@ async def test_a_corrupt_index_is_an_empty_store_at_once_and_the_second_in_a_day
         small.clock.advance(24 * 3600)
         await come_back(small)
         assert await small.keep("new", 1, SIZE)
+
+
+@asynchronous
+async def test_a_directory_in_the_network_is_refused_and_one_that_copies_on_write_is_used_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = Small(tmp_path)
+    small.files.kind = "nfs4"
+    with pytest.raises(ConfigInvalid, match=r"lies on nfs4"):
+        await small.open()
+    assert [path.name for path in tmp_path.iterdir()] == ["LOCK"]
+    small.files.kind = "btrfs"
+    async with small:
+        assert await small.keep("k", 1, SIZE)
+    assert "a disk of the store copies on write: it may be full early" in caplog.messages
 
 
 @asynchronous

@@ -1,12 +1,14 @@
 """What stands in the repository as a whole: words that do not belong there, and imports at start-up."""
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import pytest
 
-from tests.tidy.sources import ROOT, files
+from tests.tidy.sources import ROOT, Source, files, sources
 
 FOREIGN = (
     re.compile(r"(?<![\w.$}*)-])/(work|farm|root|home)/"),  # a directory of one machine
@@ -39,6 +41,29 @@ def test_a_planted_directory_is_found(place: str) -> None:
 @pytest.mark.parametrize("host", ["pypi.org", "files.pythonhosted.org", "registry.npmjs.org", "deb.debian.org"])
 def test_a_planted_registry_is_found(host: str) -> None:
     assert foreign(f"see https://{host}/simple")
+
+
+def importers(package: str, parsed: Iterable[Source]) -> list[str]:
+    """The modules of the gateway that import a package."""
+    return [
+        source.path
+        for source in parsed
+        if source.path.startswith("gateway/") and any(package in names(node) for node in ast.walk(source.tree))
+    ]
+
+
+def names(node: ast.AST) -> set[str]:
+    """The packages that a statement imports."""
+    match node:
+        case ast.Import(names=aliases):
+            return {alias.name.split(".")[0] for alias in aliases}
+        case ast.ImportFrom(module=str(module), level=0):
+            return {module.split(".")[0]}
+    return set()
+
+
+def test_one_module_alone_knows_the_map_on_the_disk() -> None:
+    assert importers("rocksdict", sources()) == ["gateway/kv.py"]
 
 
 def test_what_only_some_mounts_need_is_not_imported_at_start() -> None:
