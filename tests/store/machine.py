@@ -238,8 +238,12 @@ class StoreMachine(RuleBasedStateMachine):
         """It ends as an empty store that serves at once; the older directory is removed meanwhile, and counts."""
         self.end(kills=kills)
         self.small.witness.lost.add(next(iter(self.small.witness.in_use)))
+        self.index_lost()
         self.begin()
         self.run(self.serves())
+
+    def index_lost(self) -> None:
+        """All that was kept on that disk is gone."""
 
     async def serves(self) -> None:
         known = self.known("a", 100)

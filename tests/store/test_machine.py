@@ -7,11 +7,12 @@ from random import Random
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import invariant, rule
 
 from gateway.kv import KvFailed
+from gateway.model import Known
 from gateway.store import index
-from gateway.store.values import Content
+from gateway.store.values import Content, Pool
 from tests.store.machine import KEYS, SIZES, StoreMachine
 from tests.store.small import BUCKET, name
 
@@ -88,6 +89,8 @@ class CalmMachine(StoreMachine):
     def __init__(self) -> None:
         super().__init__()
         self.small.witness.is_calm = True
+        self.pins: dict[tuple[bytes, int], int] = {}
+        """Until when (unix seconds) a block is pinned, by what it is called."""
 
     @rule(key=KEYS, size=SIZES)
     def keep_and_read(self, key: str, size: int) -> None:
@@ -109,6 +112,33 @@ class CalmMachine(StoreMachine):
         for key in self.latest:
             self.read_all_of(key)
         assert self.small.store.usage().damaged_total == 0
+
+    @rule(key=KEYS, minutes=st.integers(1, 20))
+    def pin(self, key: str, minutes: int) -> None:
+        """What is pinned is not evicted, and not too much is."""
+        for content, number, _ in self.blocks_of(key):
+            [place] = self.small.store.places(content, number, 1)
+            until_s = int(self.small.clock.now_s()) + 60 * minutes
+            if place is not None and self.small.store.pin(place, until_s):
+                self.pins[content.vh, number] = until_s
+        usage = self.small.store.usage()
+        assert usage.pools[Pool.PINNED] <= usage.capacity_bytes // 2
+
+    @invariant()
+    def what_is_pinned_is_there(self) -> None:
+        if not hasattr(self.small, "store"):
+            return
+        for key, latest in self.latest.items():
+            for content, number, _ in self.blocks_of(key):
+                is_latest = not content.whole or (latest is not None and content.vh == self.vh_of(key, latest))
+                if is_latest and self.pins.get((content.vh, number), 0) > self.small.clock.now_s():
+                    assert self.segment_of(content, number) is not None, "a pinned block is gone"
+
+    def vh_of(self, key: str, known: Known) -> bytes:
+        return self.small.store.content(BUCKET, name(key), known.info.version, known.info.size).vh
+
+    def index_lost(self) -> None:
+        self.pins.clear()
 
     def visible(self) -> dict[tuple[str, bytes, int], Path]:
         """Every block that can be found, and the segment it is in."""
