@@ -65,13 +65,15 @@ class Statement:
     checks: tuple[Check, ...]
 
     def applies(self, ask: Ask) -> bool:
-        action = ask.action.lower().encode()
-        actions = self.admin_actions if action.startswith(ADMIN) else self.actions
         return (
-            actions.covers(action)
+            self.covers_action(ask.action.lower().encode())
             and self.resources.covers(ask.resource)
             and all(check.holds(ask.facts) for check in self.checks)
         )
+
+    def covers_action(self, action: bytes) -> bool:
+        """Whether it speaks of this action, given in lower case."""
+        return (self.admin_actions if action.startswith(ADMIN) else self.actions).covers(action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def allows_all(policies: Iterable[Policy], action: str, bucket: Bucket, *, owned
     allowed = owned
     for policy in policies:
         for statement in policy.statements:
-            if not statement.actions.covers(name) or not statement.resources.may_cover_within(bucket):
+            if not statement.covers_action(name) or not statement.resources.may_cover_within(bucket):
                 continue
             if not statement.allows:
                 return False

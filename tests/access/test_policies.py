@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.access.policies import Ask, Policy, allows, compile_policy
+from gateway.access.policies import Ask, Policy, allows, allows_all, compile_policy
 from gateway.config import StatementConfig
 from gateway.model import Bucket, Key
 
@@ -146,3 +146,23 @@ def test_a_key_is_not_covered_by_its_buckets_name() -> None:
     allow = policy(effect="Allow", action="s3:*", resource="train")
     assert allows([allow], Ask("s3:ListBucket", Bucket("train")))
     assert not allows([allow], Ask("s3:GetObject", Bucket("train"), Key(b"a")))
+
+
+@given(st.lists(st.lists(statements, max_size=3), max_size=3), st.sampled_from(ACTIONS), st.booleans(), st.data())
+def test_what_is_allowed_to_all_of_a_bucket_is_allowed_to_each_key_of_it(
+    lists: list[list[StatementConfig]], action: str, owned: bool, data: st.DataObject
+) -> None:
+    policies = [compile_policy(each) for each in lists]
+    bucket = Bucket("train")
+    if allows_all(policies, action, bucket, owned=owned):
+        key = Key(data.draw(st.one_of(st.sampled_from([b"a", b"x/a", b"b"]), st.binary(min_size=1, max_size=9))))
+        assert allows(policies, Ask(action, bucket, key, data.draw(facts)), owned=owned)
+
+
+def test_rights_to_all_of_a_bucket_are_found() -> None:
+    everything = compile_policy([StatementConfig(effect="Allow", action=("s3:*",), resource=("*",))])
+    bucket = compile_policy([StatementConfig(effect="Allow", action=("s3:Get*",), resource=("train/*",))])
+    elsewhere = compile_policy([StatementConfig(effect="Deny", action=("s3:*",), resource=("test/*",))])
+    for policies, owned in (([everything], False), ([bucket, elsewhere], False), ([elsewhere], True)):
+        assert allows_all(policies, "s3:GetObject", Bucket("train"), owned=owned)
+    assert not allows_all([bucket, elsewhere], "s3:GetObject", Bucket("test"), owned=True)

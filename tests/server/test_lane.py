@@ -262,3 +262,26 @@ def test_the_lane_answers_signed_urls_and_strangers_where_they_may(scene: Scene,
         assert (fast.status, by_lane) == ((200, 1) if may else (403, 0))
 
     scene.run(work())
+
+
+def test_answers_of_the_lane_are_counted_as_all_others(scene: Scene) -> None:
+    async def work() -> None:
+        ways = scene.ways
+        deltas = []
+        for door in (ways.fast, ways.slow):
+            before = ways.counts()
+            for method, key, headers in (
+                ("GET", "middle", {}),
+                ("GET", "large", {"range": "bytes=5-1500000"}),
+                ("HEAD", "small", {}),
+                ("GET", "small", {"if-none-match": "*"}),
+            ):
+                await ways.ask(door, ways.request(method, f"/cached/{key}", headers), method)
+            # The last bytes leave before their answer is counted.
+            await asyncio.sleep(0)
+            after = ways.counts()
+            deltas.append({name: after[name] - before.get(name, 0) for name in after})
+        assert deltas[0] == deltas[1]
+        assert deltas[0]['forebay_s3_requests_total{cache="hit",operation="GetObject",status="206"}'] == 1
+
+    scene.run(work())

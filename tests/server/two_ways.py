@@ -154,6 +154,13 @@ class TwoWays:
         assert found, name
         return float(found[1])
 
+    def counts(self) -> dict[str, float]:
+        """What is counted about requests and blocks, but for how long things took."""
+        counted = ("forebay_s3_requests_total", "forebay_s3_bytes_total", "forebay_s3_request_seconds_count")
+        lines = self.metrics.render().decode().splitlines()
+        wanted = [line for line in lines if line.startswith((*counted, "forebay_cache_block_reads_total"))]
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in wanted}
+
     def segments(self) -> list[Segment]:
         """Those that can be found."""
         return self.store.shards[0].table.all()
