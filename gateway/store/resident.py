@@ -34,6 +34,11 @@ class Slice:
     def fd(self) -> int:
         return self._segment.fd
 
+    @property
+    def is_evicted(self) -> bool:
+        """Whether the space of its segment would be free but for its readers."""
+        return self.data is None and self._segment.doomed
+
     def count(self) -> None:
         """Somebody reads the block."""
         slices.count_hit(self._segment, self._place, self._table.gate)

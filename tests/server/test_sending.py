@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import uvloop
 
 from gateway.model import MIB
+from gateway.server import sending as sending_module
 from gateway.server.sending import Sending
 from tests.server.two_ways import Client, TwoWays, two_ways
 
@@ -103,6 +105,35 @@ def test_what_is_evicted_while_it_is_sent_stays_readable_to_its_end(tmp_path: Pa
                 assert (await ways.ask(ways.slow, head + bytes(size))).status == 200
             assert before.isdisjoint(segment.id for segment in ways.segments()), "nothing was evicted"
             assert (await client.answer()).body == content(LARGE)
+
+    uvloop.run(scenario())
+
+
+@pytest.mark.parametrize("is_evicted", [True, False])
+def test_a_client_that_takes_nothing_of_what_is_evicted_does_not_keep_its_space_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_evicted: bool
+) -> None:
+    monkeypatch.setattr(sending_module, "EVICTED_TAKEN_MAX_S", 0.05)
+    monkeypatch.setattr(sending_module, "LOOK_EVERY_S", 0.01)
+
+    async def scenario() -> None:
+        async with filled(tmp_path) as ways, begun(ways) as (client, sending):
+            table = ways.store.shards[0].table
+            if is_evicted:
+                for segment in ways.segments():
+                    ways.store.shards[0].upkeep.condemn(segment)
+                async with asyncio.timeout(10):
+                    await ways.store.shards[0].upkeep.settled()
+                    while table.doomed:
+                        table.changed.clear()
+                        await table.changed.wait()
+                assert sending.failed
+                assert len((await client.answer()).body) < LARGE_SIZE
+                assert ways.metric("forebay_s3_requests_in_progress") == 0
+            else:
+                # Twice as long as would be enough.
+                await asyncio.sleep(0.1)
+                assert (await client.answer()).body == content(LARGE)
 
     uvloop.run(scenario())
 
