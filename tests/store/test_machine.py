@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from gateway.kv import KvFailed
 from gateway.model import Known
@@ -168,10 +168,16 @@ def flip(path: Path, bit: int) -> None:
 
 
 TestFaulty = FaultyMachine.TestCase
-TestFaulty.settings = settings(max_examples=30, stateful_step_count=30)
+TestFaulty.settings = settings(max_examples=60, stateful_step_count=30)
 
 TestDisks = DisksMachine.TestCase
-TestDisks.settings = settings(max_examples=15, stateful_step_count=30)
+TestDisks.settings = settings(max_examples=30, stateful_step_count=30)
 
 TestCalm = CalmMachine.TestCase
-TestCalm.settings = settings(max_examples=25, stateful_step_count=30)
+TestCalm.settings = settings(max_examples=60, stateful_step_count=30)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", [FaultyMachine, DisksMachine, CalmMachine])
+def test_no_promise_is_broken_in_many_runs(machine: type[StoreMachine]) -> None:
+    run_state_machine_as_test(machine, settings=settings(max_examples=1_500, stateful_step_count=60))
