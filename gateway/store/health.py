@@ -22,7 +22,8 @@ STUCK_S = 5.0
 """A call to the disk that takes longer: it is gone, or might as well be."""
 
 _OF_THE_PROCESS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN})
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a file system says that has no room."""
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Health:
 
     def write_failed(self, error: OSError, now_s: float) -> None:
         """A write, a sync or the making of a file failed."""
-        if error.errno in _FULL:
+        if error.errno in FULL:
             self.full(error, now_s)
         elif not is_of_the_process(error):
             self.give_up(error)

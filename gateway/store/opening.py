@@ -16,6 +16,7 @@ from gateway.store.absent import AbsentKv
 from gateway.store.disk import Files
 from gateway.store.entries import SegmentEntry, State
 from gateway.store.extras import EntryDamaged
+from gateway.store.health import FULL
 from gateway.store.identity import Home, Super, fresh_uuid
 from gateway.store.index import Index
 from gateway.store.shard import Shard
@@ -47,13 +48,14 @@ def shard_at(number: int, home: Home, own: Super, means: Means) -> Shard:
     """
     site = _site(home, own, means)
     try:
-        index = _index_with_room(site, means)
+        index = _index_with_room(site, means, site.segments)
     except KvFull:
         raise
     except (KvFailed, EntryDamaged) as error:
         log.error("the index of a disk is lost: it starts empty", extra={"path": home.path, "error": str(error)})
+        lost = site.segments
         site = _site(home, replace(own, shard=fresh_uuid()), means)
-        index = _index(site, means)
+        index = _index_with_room(site, means, lost)
     return Shard(number, site, index, means.read_threads)
 
 
@@ -79,17 +81,19 @@ def _site(home: Home, own: Super, means: Means) -> Site:
     )
 
 
-def _index_with_room(site: Site, means: Means) -> Index:
-    """Where the disk is full, segments make room, oldest first: what was in them is no longer found."""
+def _index_with_room(site: Site, means: Means, segments: Path) -> Index:
+    """Where the disk is full, those `segments` make room, oldest first: what was in them is no longer found."""
     while True:
         try:
             return _index(site, means)
-        except KvFull as error:
-            names = sorted(name for name in site.files.names(site.segments) if sites.segment_of(name) is not None)
+        except (KvFull, OSError) as error:
+            if isinstance(error, OSError) and (error.errno not in FULL or not segments.is_dir()):
+                raise
+            names = sorted(name for name in site.files.names(segments) if sites.segment_of(name) is not None)
             if not names:
                 raise
-            log.warning("a segment is given up for the index", extra={"path": site.directory, "error": str(error)})
-            site.files.unlink(site.segments / names[0])
+            log.warning("a segment is given up for the index", extra={"path": segments, "error": str(error)})
+            site.files.unlink(segments / names[0])
 
 
 def _index(site: Site, means: Means) -> Index:

@@ -69,9 +69,12 @@ class Seat:
             shard.distrust()
 
     async def begin(self) -> None:
-        """Says on the disk whose it is, and that it is in use."""
+        """Says on the disk whose it is, and that it is in use. Raises `ConfigInvalid`."""
         self._own = replace(self._own, shard=self.shard.site.uuid)
-        await asyncio.to_thread(_begin, self._home, self._own, self._means.files)
+        try:
+            await asyncio.to_thread(_begin, self._home, self._own, self._means.files)
+        except OSError as error:
+            raise ConfigInvalid([f"store.paths: {self._home.path} cannot be used: {error}"]) from error
 
     async def start(self, share_bytes: int) -> None:
         """Finds what the disk holds, and lets the shard run. Raises `ConfigInvalid`."""

@@ -94,7 +94,9 @@ async def goes_on(store: BlockStore) -> None:
     content = store.content(BUCKET, name("new"), info_of("new", 1, SIZE).version, SIZE)
     [place] = store.places(content, 0, 1)
     assert place is not None
-    assert await store.read(place, 0, SIZE) == body("new", 1, 0, SIZE)
+    data = await store.read(place, 0, SIZE)
+    assert data is not None
+    assert bytes(data) == body("new", 1, 0, SIZE)
 
 
 def index_of(disk: Path) -> Path:

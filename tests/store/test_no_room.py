@@ -11,6 +11,7 @@ import pytest
 
 from gateway.clock import ManualClock
 from gateway.config import StoreConfig
+from gateway.errors import ConfigInvalid
 from gateway.kv import Kv, KvFull, SharedCache
 from gateway.model import MIB, Known
 from gateway.store.health import FULL_RETRY_S, DiskState
@@ -197,6 +198,35 @@ async def test_a_start_on_a_full_disk_makes_room_for_the_index_and_keeps_the_res
         tenant = Tenant(store, clock)
         hits = [await tenant.read(f"k{number}") for number in range(200)]
         assert sum(hits) > 100
+
+
+@asynchronous
+async def test_a_start_on_a_full_disk_whose_index_is_lost_is_an_empty_store(disk: Path) -> None:
+    clock, others = ManualClock(), Neighbour(disk)
+    async with BlockStore.open(config(disk), clock, GEOMETRY) as store:
+        tenant = Tenant(store, clock)
+        for number in range(200):
+            assert await tenant.keep(f"k{number}")
+    [current] = disk.glob("store/*/idx/CURRENT")
+    current.write_bytes(b"")
+    others.fill()
+    async with BlockStore.open(config(disk), clock, GEOMETRY) as store:
+        tenant = Tenant(store, clock)
+        assert not await tenant.read("k1")
+        async with asyncio.timeout(5):
+            await tenant.keep("new")
+        others.leave()
+        await tenant.measured()
+        assert await tenant.keep("newer")
+        assert await tenant.read("newer")
+
+
+@asynchronous
+async def test_a_first_start_on_a_full_disk_says_so(disk: Path) -> None:
+    Neighbour(disk).fill()
+    with pytest.raises(ConfigInvalid, match=r"store\.paths: .*/store cannot be used"):
+        async with BlockStore.open(config(disk), ManualClock(), GEOMETRY):
+            pass
 
 
 def test_a_map_without_room_says_so_and_works_when_it_was_opened_again(disk: Path) -> None:
