@@ -9,11 +9,17 @@ from gateway.s3.dates import parse_http_date, xml_date
 
 SKEW_MAX_S = 15 * 60
 """How far a request's date may lie from ours ("Signature Calculations for the Authorization Header")."""
+_STAMP_SIZE = 16
+
+
+def seconds_of(stamp: bytes) -> int | None:
+    """Unix time of `YYYYMMDDTHHMMSSZ`; None if it is anything else."""
+    # Strangers may send longer ones, which are not to be remembered.
+    return _seconds_of(stamp) if len(stamp) == _STAMP_SIZE else None
 
 
 @lru_cache(maxsize=256)
-def seconds_of(stamp: bytes) -> int | None:
-    """Unix time of `YYYYMMDDTHHMMSSZ`; None if it is anything else."""
+def _seconds_of(stamp: bytes) -> int | None:
     digits = stamp[:8] + stamp[9:15]
     # strptime alone would also take blanks, signs and numbers of one digit.
     if stamp != b"%bT%bZ" % (stamp[:8], stamp[9:15]) or len(digits) != 14 or not digits.isdigit():

@@ -27,6 +27,10 @@ from gateway.s3.target import unquote, virtual_bucket
 SIGNERS_MAX = 1024
 """Remembered at once; one more, and all are learnt anew."""
 SPECS_MAX = 4096
+SHAPE_SIZE_MAX = 4096
+"""Bytes of the names of all fields and of what is signed alike; SDKs send well below 1 KiB."""
+TEXT_SIZE_MAX = 512
+"""Bytes of the host, the range and the checksum mode together, which are remembered as they are."""
 
 _NEEDED = frozenset((b"host", b"authorization", b"x-amz-date", b"x-amz-content-sha256"))
 _QUIET = _NEEDED | {b"x-amz-user-agent", b"x-amz-checksum-mode", b"x-amz-request-payer", b"x-amz-security-token"}
@@ -135,37 +139,42 @@ class UsualReads:
             return None
         if not hmac.compare_digest(signer.signature(stamp, canonical), authorization[-_SIGNATURE_SIZE:]):
             return None
-        place = _place(target, values[shape.host], self._domain)
-        if place is None:
+        host = values[shape.host]
+        range_value = values[shape.range] if shape.range >= 0 else b""
+        checksum_mode = values[shape.checksum_mode] if shape.checksum_mode >= 0 else b""
+        if len(host) + len(range_value) + len(checksum_mode) > TEXT_SIZE_MAX:
             return None
-        return UsualRead(
-            signer.key_id,
-            *place,
-            _spec(
-                values[shape.range] if shape.range >= 0 else b"",
-                values[shape.checksum_mode] if shape.checksum_mode >= 0 else b"",
-            ),
-        )
+        place = _place(target, host, self._domain)
+        return None if place is None else UsualRead(signer.key_id, *place, _spec(range_value, checksum_mode))
 
     def learn(self, names: Sequence[bytes], values: Sequence[bytes]) -> None:
-        """Remembers how a request was signed that has verified with version 4 in its header, if it is usual."""
+        """Remembers how a request was signed that has verified with version 4 in its header, if it is usual and new."""
         lower = [name.lower() for name in names]
         if not _is_usual(lower):
             return
         authorization = values[lower.index(b"authorization")]
+        if sum(map(len, names)) + len(authorization) > SHAPE_SIZE_MAX:
+            return
         claim = sigv4.header_claim(authorization)
         if claim.signature != authorization[-_SIGNATURE_SIZE:] or not set(claim.signed_headers.split(b";")) <= set(
             lower
         ):
             return
+        secret = self._ring.secret(claim.credential.key_id)
+        if self._knows(names, authorization, secret):
+            return
         if self._count >= SIGNERS_MAX:
             self._shapes.clear()
             self._count = 0
         shape = self._shapes.setdefault(tuple(names), _Shape(lower))
-        secret = self._ring.secret(claim.credential.key_id)
         signer = _Signer(claim, lower, secret, self._ring.signing_key(claim.credential))
         shape.signers[authorization[:-_SIGNATURE_SIZE]] = signer
         self._count += 1
+
+    def _knows(self, names: Sequence[bytes], authorization: bytes, secret: str) -> bool:
+        shape = self._shapes.get(tuple(names))
+        signer = None if shape is None else shape.signers.get(authorization[:-_SIGNATURE_SIZE])
+        return signer is not None and signer.secret == secret
 
 
 def _is_usual(names: Sequence[bytes]) -> bool:
