@@ -1,6 +1,7 @@
 """The S3 port's protocol class: uvicorn's httptools protocol with strict framing, limits and our own exchanges."""
 
 import asyncio
+import logging
 from typing import Any
 
 import httptools
@@ -9,12 +10,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.errors import GatewayError, HeadTooLarge, RequestMalformed, RequestTimeout, SlowDown
+from gateway.s3.head import Head
 from gateway.server import framing
 from gateway.server.answering import Answering
 from gateway.server.arriving import Arrived, Arriving, RequestLines
 from gateway.server.exchange import Exchange
 from gateway.server.idle import Idle
-from gateway.server.lane import Lane, Reply
+from gateway.server.lane import READY_TARGET, Lane, Reply
 from gateway.server.listener import GOODBYE_TIME_MAX_S
 from gateway.server.sending import Outlet, Sending
 from gateway.server.stamps import Stamps
@@ -25,6 +27,8 @@ LINGER_SIZE_MAX = 1024 * 1024
 LINGER_TIME_MAX_S = 2.0
 PIPELINE_MAX = 100
 """Requests that wait behind the one being answered; no client of S3 sends any."""
+
+log = logging.getLogger(__name__)
 
 
 class Connection(HttpToolsProtocol):
@@ -190,7 +194,7 @@ class Connection(HttpToolsProtocol):
         method = self.parser.get_method().decode("ascii")
         arrived = Arrived(method, arriving.target, arriving.names, arriving.values, self.scheme or "http", peer)
         lane = self._open_lane(arrived)
-        reply = None if lane is None else lane.usual(arrived)
+        reply = None if lane is None else self._reply(lane, arrived)
         if lane is not None and reply is not None:
             self._send(lane, reply)
         else:
@@ -200,11 +204,21 @@ class Connection(HttpToolsProtocol):
         """The lane, if an answer could leave at once and the connection goes on as it is."""
         if arrived.method not in ("GET", "HEAD") or self._outlet is None or self._linger_timer is not None:
             return None
+        if arrived.target == READY_TARGET:
+            return None
         is_busy = self.cycle is not None and not self.cycle.response_complete
         if is_busy or self.pipeline or self.flow.write_paused or not self._outlet.is_clear:
             return None
         keeps_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
         return self._door.lane if keeps_alive else None
+
+    def _reply(self, lane: Lane, arrived: Arrived, head: Head | None = None) -> Reply | None:
+        try:
+            return lane.usual(arrived) if head is None else lane.any(arrived, head)
+        except Exception:
+            # The parser would take it for the client's mistake; and the ordinary way may well have an answer.
+            log.exception("hit lane failed by our mistake")
+            return None
 
     def _send(self, lane: Lane, reply: Reply) -> None:
         assert self._outlet is not None
@@ -215,6 +229,7 @@ class Connection(HttpToolsProtocol):
             self._idle.begin()
             return
         lane.slots.take_now(1)
+        self._idle.interrupt()
         self.cycle = self._running = sending
         self._start_asgi_task(sending, self._see_off)  # type: ignore[arg-type]
 
@@ -243,7 +258,7 @@ class Connection(HttpToolsProtocol):
             self._refusal = RequestMalformed("Upgrades are not offered.")
             return
         if lane is not None and not frame.has_body and not frame.expects_continue and not upgrades:
-            reply = lane.any(arrived, head)
+            reply = self._reply(lane, arrived, head)
             if reply is not None:
                 self._send(lane, reply)
                 return
@@ -263,6 +278,8 @@ class Connection(HttpToolsProtocol):
             self._refusal = SlowDown("Too many requests wait on this connection.")
 
     def _start(self, exchange: Exchange) -> None:
+        # Its head may have begun to come before the last answer was sent.
+        self._idle.interrupt()
         self._running = exchange
         self._start_asgi_task(exchange, self._door.answer)  # type: ignore[arg-type]
 
@@ -333,7 +350,6 @@ class Connection(HttpToolsProtocol):
         """Turns to what comes next. The client has taken all answers: else they would pile up in memory."""
         if self.pipeline:
             # It came whole, and is answered even if what followed it is dropped.
-            self._idle.interrupt()
             exchange, _ = self.pipeline.pop()
             self._start(exchange)  # type: ignore[arg-type]
         self.flow.resume_reading()

@@ -23,13 +23,11 @@ from gateway.s3.operations import Operation
 from gateway.s3.target import resolve
 from gateway.server.exchange import ClientGone, Exchange
 from gateway.server.heads import head_bytes
-from gateway.server.lane import TIMING_ASKED, Lane
+from gateway.server.lane import READY_TARGET, TIMING_ASKED, Lane
 from gateway.server.sending import Sending
 from gateway.server.stamps import Stamps
 from gateway.timing import Stage, Timing, timed
 
-READY_TARGET = b"/-/ready"
-"""Unsigned, for load balancers; no bucket can be called `-`."""
 QUEUE_TIME_MAX_S = 5.0
 """How long a request above `limits.requests` waits before it is told to slow down."""
 

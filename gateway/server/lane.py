@@ -34,6 +34,8 @@ PLAIN_REACH = Reach(COPY_MAX, 64 * 1024 * 1024)
 """What is larger is looked up piece by piece, as it is sent: that is the reader's work."""
 TLS_REACH = Reach(64 * 1024, 64 * 1024)
 """Every byte has to pass through memory, in one stretch of the event loop."""
+READY_TARGET = b"/-/ready"
+"""Unsigned, for load balancers, whatever the host: the door's to answer. No bucket can be called `-`."""
 TIMING_ASKED = b"x-forebay-timing"
 """The field, of the value 1, that asks where the time goes."""
 _OPERATIONS: dict[str, type[GetObject | HeadObject]] = {"GET": GetObject, "HEAD": HeadObject}

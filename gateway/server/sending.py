@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.server.exchange import PIECE_TAKEN_MAX_S
 from gateway.server.lane import Reply
+from gateway.store.resident import Slice
 
 TURN_MAX = 4 * 1024 * 1024
 """Bytes sent in one stretch of the event loop, however fast the client takes them."""
@@ -131,9 +132,17 @@ class Sending:
         A client that takes nothing for `PIECE_TAKEN_MAX_S`, or `EVICTED_TAKEN_MAX_S` of what is evicted, is given
         up. Cancelling ends the connection.
         """
-        loop = asyncio.get_running_loop()
-        # The loop refuses to watch a descriptor that belongs to a transport.
-        self._sock = self._sock.dup()
+        try:
+            # The loop refuses to watch a descriptor that belongs to a transport.
+            with self._sock.dup() as self._sock:
+                await self._finish(asyncio.get_running_loop())
+        except OSError:
+            # No descriptor is left, or the connection has ended before it was begun to be watched.
+            self._fail()
+        finally:
+            self.release()
+
+    async def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.add_writer(self._sock, self._push)
         try:
             taken, taken_s = self.sent, loop.time()
@@ -148,8 +157,6 @@ class Sending:
             if not self._ended:
                 self._fail()
             loop.remove_writer(self._sock)
-            self._sock.close()
-            self.release()
 
     def release(self) -> None:
         """Gives the slices back; once `start` or `finish` has ended it."""
@@ -197,9 +204,7 @@ class Sending:
                 offset = piece.offset + self._at
                 # Up to the next page first: 64 KiB across 17 pages cost the kernel (Linux 6.18) six times as much.
                 size = min(room, piece.size - self._at, -offset % PAGE_SIZE or room)
-                count = os.sendfile(out, piece.fd, offset, size)
-            if not count:
-                raise OSError(errno.EIO, "the file ends before the record")
+                count = self._sendfile(out, piece, offset, size)
             room -= count
             self.sent += count
             self._at += count
@@ -208,6 +213,19 @@ class Sending:
                 self._index += 1
                 self._at = 0
         self._end(failed=False)
+
+    def _sendfile(self, out: int, piece: Slice, offset: int, size: int) -> int:
+        try:
+            count = os.sendfile(out, piece.fd, offset, size)
+            if not count:
+                raise OSError(errno.EIO, "the file ends before the record")
+        except (BlockingIOError, ConnectionError):
+            raise
+        except OSError:
+            # Else who asks again gets as far as this again, and never what the backend has.
+            piece.doubt()
+            raise
+        return count
 
     def _silence_max_s(self) -> float:
         holds_evicted = any(piece.is_evicted for piece in self.reply.slices[self._index :])

@@ -43,6 +43,10 @@ class Slice:
         """Somebody reads the block."""
         slices.count_hit(self._segment, self._place, self._table.gate)
 
+    def doubt(self) -> None:
+        """It could not be read: nobody sends it before the block was verified anew."""
+        self._segment.marks[self._place.ordinal] &= ~VERIFIED
+
     def release(self) -> None:
         """It has been sent, or will not be."""
         if self.data is None:

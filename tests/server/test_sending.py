@@ -29,15 +29,20 @@ def content(key: str) -> bytes:
     return random.Random(key).randbytes(LARGE_SIZE if key == LARGE else 4096)
 
 
+async def fill(ways: TwoWays) -> None:
+    """Has the objects lie in the store, verified."""
+    for key in (LARGE, SMALL):
+        head = ways.request("PUT", f"/cached/{key}", {"content-length": str(len(content(key)))})
+        assert (await ways.ask(ways.slow, head + content(key))).status == 200
+        for _ in range(2):
+            assert (await ways.ask(ways.slow, ways.request("GET", f"/cached/{key}"))).body == content(key)
+
+
 @asynccontextmanager
 async def filled(directory: Path) -> AsyncIterator[TwoWays]:
     """A node whose objects lie in the store, verified."""
     async with asyncio.timeout(60), two_ways(directory, capacity_bytes=48 * MIB) as ways:
-        for key in (LARGE, SMALL):
-            head = ways.request("PUT", f"/cached/{key}", {"content-length": str(len(content(key)))})
-            assert (await ways.ask(ways.slow, head + content(key))).status == 200
-            for _ in range(2):
-                assert (await ways.ask(ways.slow, ways.request("GET", f"/cached/{key}"))).body == content(key)
+        await fill(ways)
         yield ways
 
 

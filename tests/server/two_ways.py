@@ -215,7 +215,7 @@ class TwoWays:
 
 @asynccontextmanager
 async def two_ways(
-    directory: Path, *, capacity_bytes: int = 192 * MIB, config: Mapping[str, object] = CONFIG
+    directory: Path, *, capacity_bytes: int = 192 * MIB, config: Mapping[str, object] = CONFIG, domain: str = ""
 ) -> AsyncIterator[TwoWays]:
     """A node in this process over backends in memory."""
     parsed, clock = Config.model_validate(config), ManualClock()
@@ -244,12 +244,13 @@ async def two_ways(
             mounts=mounts,
             cache=Cache(store, Budget(64 * MIB), clock, metrics, tasks),
             access=access,
-            verifier=Verifier(AuthRules(), access.secret_of),
+            verifier=Verifier(AuthRules(domain=domain), access.secret_of),
             token_sealer=Sealer([bytes(32)], "list"),
             upload_sealer=Sealer([bytes(32)], "upload"),
             budget=Budget(64 * MIB),
             hashers=hashers,
             node_name="node-1",
+            domain=domain,
         )
         limits = DoorLimits(1000, 100, 0.0)
         fast, slow = (Door(service, metrics, clock, limits=limits, not_ready=lambda: None) for _ in range(2))

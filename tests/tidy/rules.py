@@ -16,6 +16,7 @@ NAMELESS = frozenset({"util", "utils", "helper", "helpers", "manager", "managers
 
 CATCHERS_OF_ALL = {
     "gateway/server/door.py": 2,
+    "gateway/server/connection.py": 1,
     "gateway/jobs/": 1,
     "gateway/cache/fills.py": 2,
     "gateway/cache/infos.py": 1,
@@ -26,9 +27,10 @@ CATCHERS_OF_ALL = {
 }
 """Where `except Exception` may stand, and how often.
 
-Around one request, before its answer has begun and after, and around one job: a fill, its keeping of a
-block, a question to a backend, a batch of blocks to write, one round of the store's upkeep. rocksdict
-raises plain exceptions, which kv translates; what tasks catches is raised again a few lines below.
+Around one request, where the lane looks at it, before its answer has begun and after, and around one
+job: a fill, its keeping of a block, a question to a backend, a batch of blocks to write, one round of the
+store's upkeep. rocksdict raises plain exceptions, which kv translates; what tasks catches is raised again
+a few lines below.
 """
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
