@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from gateway.admin.policy import Policy, policy_of
 from gateway.admin.service import AdminService
 from gateway.admin.uris import object_of, text_of
-from gateway.cache.explain import Run
+from gateway.cache.explain import Gating, Run
 from gateway.cache.freshness import Trust
 from gateway.model import BLOCK_SIZE
 
@@ -29,7 +29,7 @@ class Reason(BaseModel):
 
 
 class BlockRun(BaseModel):
-    """Blocks that lie in one segment and are alike, from `first` to `last`.
+    """Blocks that lie in one segment of one disk and are alike, from `first` to `last`; `disk` is its path.
 
     `hits` is a counter up to 3 that evictions lower. `pinned_until_s` is null where they are not pinned, 0 where they
     are for good; `expires_s` is null where they stay as long as there is room. Both are unix seconds.
@@ -37,6 +37,7 @@ class BlockRun(BaseModel):
 
     first: int
     last: int
+    disk: str
     log: Literal["small", "main", "pinned"]
     segment: int
     state: Literal["open", "sealed", "synced", "evicting"]
@@ -47,13 +48,15 @@ class BlockRun(BaseModel):
 
 
 class Gate(BaseModel):
-    """What the disk of the object does with new blocks once it is full: `churn` takes all, `hold` hardly any.
+    """What a disk does with new blocks of this bucket once it `is_full`: `churn` takes all, `hold` hardly any.
 
-    It goes by byte hit ratios since its last look: had what was there stayed (`snapshot`), had all been taken
-    (`shadow`), and what there was (`real`).
+    Where the bucket's admission is `auto` it goes by byte hit ratios since its last look: had what was there stayed
+    (`snapshot`), had all been taken (`shadow`), and what there was (`real`).
     """
 
+    disk: str
     mode: Literal["churn", "hold"]
+    is_full: bool
     snapshot: float
     shadow: float
     real: float
@@ -64,6 +67,7 @@ class Explained(BaseModel):
 
     `info` is `fresh` (used as it is), `expired` (the backend is asked first), `unknown` or `bypassed`.
     `blocks_present` are runs of block numbers, both ends included; `runs` tells where they lie, up to the first 1,000.
+    `gates` are those of the disks that its blocks may lie on, none where the bucket is not cached.
     `age_s` is null for an info that is asked for whatever its age. `last_miss` is why the backend was asked last,
     `last_refusal` why a block was not kept; `evicted_s` and `invalidated_s` are when somebody gave such an order last.
     """
@@ -85,7 +89,7 @@ class Explained(BaseModel):
     blocks: int
     blocks_present: list[tuple[int, int]]
     runs: list[BlockRun]
-    gate: Gate
+    gates: list[Gate]
     last_miss: Reason | None
     last_refusal: Reason | None
     evicted_s: int | None
@@ -99,6 +103,7 @@ async def collect(service: AdminService, uri: str) -> Explained:
     found = await service.cache.explain(mount, key)
     known = found.known
     info = None if known is None else known.info
+    paths = [str(path) for path in service.config.store.paths]
     return Explained(
         uri=uri,
         bucket=bucket,
@@ -116,8 +121,8 @@ async def collect(service: AdminService, uri: str) -> Explained:
         block_size=BLOCK_SIZE,
         blocks=found.blocks,
         blocks_present=_joined(found.runs),
-        runs=[_run(run) for run in found.runs],
-        gate=Gate(mode=found.gating.mode.value, **dataclasses.asdict(found.gating.ratios)),
+        runs=[_run(paths, run) for run in found.runs],
+        gates=[_gate(paths, gating) for gating in found.gatings],
         last_miss=Reason(reason=miss.reason.value, at_s=miss.at_s) if (miss := found.last_miss) else None,
         last_refusal=Reason(reason=refusal.outcome.value, at_s=refusal.at_s)
         if (refusal := found.last_refusal)
@@ -127,11 +132,17 @@ async def collect(service: AdminService, uri: str) -> Explained:
     )
 
 
-def _run(run: Run) -> BlockRun:
+def _gate(paths: Sequence[str], gating: Gating) -> Gate:
+    ratios = dataclasses.asdict(gating.ratios)
+    return Gate(disk=paths[gating.disk], mode=gating.mode.value, is_full=gating.is_full, **ratios)
+
+
+def _run(paths: Sequence[str], run: Run) -> BlockRun:
     where = run.where
     return BlockRun(
         first=run.first,
         last=run.stop - 1,
+        disk=paths[run.disk],
         log=where.log.name.lower(),
         segment=where.segment,
         state=where.state.name.lower(),

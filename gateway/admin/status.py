@@ -35,10 +35,13 @@ class Listen(BaseModel):
 class DiskStatus(BaseModel):
     """A disk of the store.
 
-    `scrubbed_s` is when all of it was last verified, 0 for never; `scrub_progress` is above 0 while that is done.
+    `gate` is what it does with new blocks of buckets whose admission is `auto`, once it `is_full`. `scrubbed_s` is when
+    all of it was last verified, 0 for never; `scrub_progress` is above 0 while that is done.
     """
 
     state: DiskState
+    is_full: bool
+    gate: Literal["churn", "hold"]
     scrubbed_s: int
     scrub_progress: float
 
@@ -119,7 +122,11 @@ async def collect(service: AdminService) -> Status:
 
 def _store(service: AdminService) -> StoreStatus:
     paths = [str(path) for path in service.config.store.paths]
-    return StoreStatus(paths=paths, **dataclasses.asdict(service.cache.store.usage()))
+    store = service.cache.store
+    usage = dataclasses.asdict(store.usage())
+    for disk, gate in zip(usage["disks"], store.gates(), strict=True):
+        disk.update(is_full=gate.is_full, gate=gate.mode.value)
+    return StoreStatus(paths=paths, **usage)
 
 
 async def _mounts(mounts: Sequence[Mount]) -> list[MountStatus]:

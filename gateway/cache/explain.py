@@ -1,6 +1,7 @@
 """What the cache holds of one object, and why: the answer to `forebay explain`."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from gateway.cache.freshness import Demand, Trust, age_s, judge
 from gateway.cache.misses import Miss, Misses, Refusal
@@ -20,25 +21,29 @@ RUNS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The blocks [first, stop) are here, all in one segment and alike."""
+    """The blocks [first, stop) are here, all in one segment of one disk and alike."""
 
     first: int
     stop: int
+    disk: int
     where: Whereabouts
 
 
 @dataclass(frozen=True, slots=True)
 class Gating:
-    """Whether the disk of the object's first block lets new blocks in, and what it goes by."""
+    """Whether a disk lets in new blocks of a mount, once it `is_full`, and what its gate goes by."""
 
+    disk: int
     mode: Mode
+    is_full: bool
     ratios: Ratios
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """`age_s` and `trust` are those of the info, if any. `evicted_s` and `invalidated_s` are when somebody last said
-    so of the object (unix seconds, 0 for never)."""
+    so of the object (unix seconds, 0 for never). Disks are numbered in the order of `store.paths`; `gatings` are those
+    that the object's blocks may lie on, none where the mount is not cached."""
 
     mount: Mount
     owner: str | None
@@ -47,7 +52,7 @@ class Explanation:
     age_s: int
     blocks: int
     runs: tuple[Run, ...]
-    gating: Gating
+    gatings: tuple[Gating, ...]
     last_miss: Miss | None
     last_refusal: Refusal | None
     evicted_s: int
@@ -67,12 +72,21 @@ async def explain(store: BlockStore, misses: Misses, peers: Peers, mount: Mount,
         age_s=0 if known is None else age_s(known, now_s),
         blocks=0 if known is None else block_count(known.info.size),
         runs=() if known is None else tuple(await _runs(store, mount, key, known)),
-        gating=Gating(*store.gating(bucket, key)),
+        gatings=tuple(_gatings(store, mount, key, 0 if known is None else known.info.size)),
         last_miss=misses.last(bucket, key),
         last_refusal=misses.last_refusal(bucket, key),
         evicted_s=evicted_s,
         invalidated_s=invalidated_s,
     )
+
+
+def _gatings(store: BlockStore, mount: Mount, key: Key, size: int) -> Iterator[Gating]:
+    if not mount.policy.is_cached:
+        return
+    gates = store.gates()
+    for disk in store.disks_of(mount.bucket, key, size):
+        gate = gates[disk]
+        yield Gating(disk, gate.mode_of(mount.policy.terms.admission), gate.is_full, gate.ratios)
 
 
 async def _runs(store: BlockStore, mount: Mount, key: Key, known: Known) -> list[Run]:
@@ -83,15 +97,10 @@ async def _runs(store: BlockStore, mount: Mount, key: Key, known: Known) -> list
         if where is None:
             continue
         last = runs[-1] if runs else None
-        if last is not None and last.stop == number and _are_alike(last.where, where):
-            runs[-1] = Run(last.first, number + 1, where)
+        if last is not None and (last.stop, last.disk) == (number, place.shard) and last.where == where:
+            runs[-1] = Run(last.first, number + 1, place.shard, where)
         elif len(runs) == RUNS_MAX:
             break
         else:
-            runs.append(Run(number, number + 1, where))
+            runs.append(Run(number, number + 1, place.shard, where))
     return runs
-
-
-def _are_alike(one: Whereabouts, other: Whereabouts) -> bool:
-    # The gate goes on while others are looked at, and is told of for itself.
-    return replace(one, mode=other.mode, ratios=other.ratios) == other

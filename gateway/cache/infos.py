@@ -170,9 +170,11 @@ class Infos:
 
     def _note_miss(self, mount: Mount, key: Key, demand: Demand, known: Known | None) -> None:
         if known is None:
-            if self.misses.last(mount.bucket, key) is not None:
+            last = self.misses.last(mount.bucket, key)
+            if last is not None and last.reason in (MissReason.CHANGED, MissReason.WRITTEN):
+                # Noted when it was forgotten, and the reason still.
                 return
-            reason = MissReason.NEVER_SEEN
+            reason = MissReason.NEVER_SEEN if last is None else MissReason.GONE
         else:
             reason = MissReason.REVALIDATE if demand is Demand.REVALIDATE else MissReason.EXPIRED
         self.misses.note(mount.bucket, key, reason, self._clock.now_s())

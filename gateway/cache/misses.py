@@ -14,6 +14,7 @@ class MissReason(Enum):
     """Why the backend was asked; the value is a phrase for a person."""
 
     NEVER_SEEN = "never seen"
+    GONE = "not known any more: evicted, or it was not there"
     EXPIRED = "expired"
     CHANGED = "changed at the backend"
     NOT_KEPT = "not here: not read before, not kept or evicted"

@@ -22,6 +22,7 @@ GATES = {
     "churn": "churn: what is new is kept, what is old gives way",
     "hold": "hold: what is here stays, hardly anything new is kept",
 }
+NOT_FULL = "there is room: all is kept"
 
 
 def explain(options: Options) -> int:
@@ -45,11 +46,14 @@ def _rows(answer: dict[str, Json]) -> Iterator[tuple[str, str]]:
         age_s = answer.get("age_s")
         yield "version", str(answer.get("version"))
         yield "age", duration_text(age_s) if isinstance(age_s, int | float) else "not trusted: asked before it is used"
-        yield "size", f"{answer.get('size')} bytes, {answer.get('blocks')} blocks"
+        yield "size", f"{answer.get('size')} bytes, blocks: {answer.get('blocks')}"
         yield "present", _present(answer.get("blocks_present"))
         for run in _objects(answer.get("runs")):
             yield "", _run(run)
-    yield "gate", _gate(answer.get("gate"))
+    policy = answer.get("policy")
+    is_auto = isinstance(policy, dict) and policy.get("admission") == "auto"
+    for gate in _objects(answer.get("gates")):
+        yield "gate", _gate(gate, is_auto=is_auto)
     yield "last miss", _reason(answer.get("last_miss"))
     yield "last refused", _reason(answer.get("last_refusal"))
     for told in ("evicted", "invalidated"):
@@ -61,12 +65,20 @@ def _rows(answer: dict[str, Json]) -> Iterator[tuple[str, str]]:
 def _policy(policy: Json) -> str:
     if not isinstance(policy, dict):
         return "?"
-    return ", ".join(f"{name} {str(value).lower()}" for name, value in policy.items())
+    if policy.get("admission") == "bypass":
+        return "admission bypass"
+    return ", ".join(_term(name, value) for name, value in policy.items())
+
+
+def _term(name: str, value: Json) -> str:
+    if name.endswith("_s") and isinstance(value, int | float):
+        return f"{name.removesuffix('_s')} {duration_text(value) if value else 'none'}"
+    return f"{name} {str(value).lower()}"
 
 
 def _present(runs: Json) -> str:
     texts = [f"{run[0]}-{run[1]}" if run[0] != run[1] else f"{run[0]}" for run in _pairs(runs)]
-    return "blocks " + ", ".join(texts) if texts else "no block"
+    return ", ".join(texts) if texts else "no block"
 
 
 def _pairs(runs: Json) -> Iterator[tuple[Json, Json]]:
@@ -87,7 +99,8 @@ def _run(run: dict[str, Json]) -> str:
     read = {0: "not read of late", 3: "read 3 times or more"}.get(
         hits if isinstance(hits, int) else -1, f"read {hits}x"
     )
-    return f"{blocks}: log {run.get('log')}, segment {run.get('segment')} ({run.get('state')}), {read}{_end(run)}"
+    segment = f"segment {run.get('segment')} ({run.get('state')}) of {run.get('disk')}"
+    return f"{blocks}: log {run.get('log')}, {segment}, {read}{_end(run)}"
 
 
 def _end(run: dict[str, Json]) -> str:
@@ -97,13 +110,14 @@ def _end(run: dict[str, Json]) -> str:
     return f", expires in {_left(expires_s)}" if isinstance(expires_s, int) else ""
 
 
-def _gate(gate: Json) -> str:
-    if not isinstance(gate, dict):
-        return "?"
+def _gate(gate: dict[str, Json], *, is_auto: bool) -> str:
+    mode = GATES.get(str(gate.get("mode")), gate.get("mode")) if gate.get("is_full") else NOT_FULL
+    if not is_auto:
+        return f"{gate.get('disk')}  {mode}"
     ratios = [
         f"{name} {value:.1%}" for name in ("snapshot", "shadow", "real") if isinstance(value := gate.get(name), float)
     ]
-    return f"{GATES.get(str(gate.get('mode')), gate.get('mode'))} ({', '.join(ratios)})"
+    return f"{gate.get('disk')}  {mode} ({', '.join(ratios)})"
 
 
 def _reason(reason: Json) -> str:

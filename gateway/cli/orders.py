@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from gateway.cli.node import WRITE, Json, NodeSilent, find_node
 from gateway.cli.options import Options
+from gateway.cli.status import duration_text
 
 
 def evict(options: Options) -> int:
@@ -24,11 +25,11 @@ def pin(options: Options) -> int:
     answer = _ordered(options, "pin", life)
     if answer is None:
         return 1
-    until = "for good" if options.life_s is None else f"for {options.life_s} s"
-    _print(options, answer, f"{answer.get('done')} of {answer.get('blocks')} blocks pinned {until}")
     if answer.get("done"):
+        until = "for good" if options.life_s is None else f"for {duration_text(options.life_s)}"
+        _print(options, answer, f"{answer.get('done')} of {answer.get('blocks')} blocks pinned {until}")
         return 0
-    print("nothing of it is here: read it first", file=sys.stderr)
+    print("nothing of it is here: read it first; explain says whether the bucket is cached", file=sys.stderr)
     return 1
 
 

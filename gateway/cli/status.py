@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 
 from gateway.cli.node import Json, NodeSilent, find_node
@@ -70,18 +71,43 @@ def _lines(answer: dict[str, Json]) -> Iterator[str]:
 def _store(store: Json) -> Iterator[tuple[str, str]]:
     if not isinstance(store, dict):
         return
-    sizes = {name: size_text(value) for name, value in store.items() if isinstance(value, int)}
+    sizes, pools = _sizes(store), _sizes(store.get("pools"))
     yield "store", f"{sizes['used_bytes']} used of {sizes['capacity_bytes']}, {store.get('segments')} segments"
-    yield "", f"{sizes['live_bytes']} can be found, {sizes['index_bytes']} index"
     yield (
         "",
-        f"since the start: {sizes['kept_bytes_total']} kept, {sizes['evicted_bytes_total']} evicted, "
-        f"{store.get('refused_total')} blocks refused, {store.get('damaged_total')} damaged",
+        f"{sizes['live_bytes']} can be found: {pools['pinned']} pinned, {pools['main']} main (read again), "
+        f"{pools['small']} small (new); {sizes['index_bytes']} index",
+    )
+    yield (
+        "",
+        f"since the start: {sizes['kept_bytes_total']} kept, {sizes['moved_bytes_total']} moved, "
+        f"{sizes['evicted_bytes_total']} evicted, {store.get('refused_total')} blocks refused, "
+        f"{store.get('damaged_total')} damaged",
     )
     paths, disks = store.get("paths"), store.get("disks")
     if isinstance(paths, list) and isinstance(disks, list):
         for path, disk in zip(paths, disks, strict=False):
-            yield "", f"{path}  {disk.get('state') if isinstance(disk, dict) else '?'}"
+            yield "", f"{path}  {_disk(disk)}"
+
+
+def _sizes(counts: Json) -> dict[str, str]:
+    counts = counts if isinstance(counts, dict) else {}
+    return {name: size_text(value) for name, value in counts.items() if isinstance(value, int)}
+
+
+def _disk(disk: Json) -> str:
+    if not isinstance(disk, dict):
+        return "?"
+    gate = f"full, gate {disk.get('gate')}" if disk.get("is_full") else "not full"
+    return f"{disk.get('state')}, {gate}, {_verified(disk.get('scrubbed_s'), disk.get('scrub_progress'))}"
+
+
+def _verified(scrubbed_s: Json, progress: Json) -> str:
+    if isinstance(progress, float) and progress:
+        return f"{progress:.0%} verified by now"
+    if isinstance(scrubbed_s, int) and scrubbed_s:
+        return f"verified {duration_text(max(0.0, time.time() - scrubbed_s))} ago"
+    return "not verified yet"
 
 
 def _cache(policy: Json) -> str:

@@ -184,7 +184,7 @@ class Shard:
         if segment is None or value is None or not entries.lies_at(value, place.segment, place.record_offset):
             return None
         spot = entries.unpack_spot(value)
-        return None if spot is None else whereabouts.of(segment, spot, self.table.gate)
+        return None if spot is None else whereabouts.of(segment, spot)
 
     async def read(self, place: Place, start: int, stop: int) -> memoryview | None:
         """As `BlockStore.read`."""

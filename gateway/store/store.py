@@ -9,10 +9,10 @@ from pathlib import Path
 from gateway.clock import Clock
 from gateway.config import StoreConfig
 from gateway.kv import Kv, SharedCache
-from gateway.model import Bucket, Info, Key, Known, Version
+from gateway.model import BLOCK_SIZE, Bucket, Info, Key, Known, Version
 from gateway.store import disks, entries, names
 from gateway.store.disk import SYSTEM_FILES, Buffer, Files
-from gateway.store.gate import Gate, Mode, Ratios
+from gateway.store.gate import Gate
 from gateway.store.identity import Super
 from gateway.store.opening import Means
 from gateway.store.pending import Wish
@@ -216,10 +216,11 @@ class BlockStore:
         rules = self._rulebook.rules
         return rules.serial_of(bucket, key), rules.distrusted_s(bucket, key)
 
-    def gating(self, bucket: Bucket, key: Key) -> tuple[Mode, Ratios]:
-        """Whether the disk of an object lets new blocks in, and what it goes by."""
-        gate = self._home_of(self._name_of(bucket, key)).table.gate
-        return gate.mode, gate.ratios
+    def disks_of(self, bucket: Bucket, key: Key, size: int) -> Sequence[int]:
+        """The disks that blocks of an object of that size may lie on, as numbers in the order of `store.paths`."""
+        if size > BLOCK_SIZE:
+            return range(len(self.shards))
+        return [self._home_of(self._name_of(bucket, key)).number]
 
     def distrust(self) -> None:
         """From now on no info validated before is trusted: `known` says 0."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from gateway.store.entries import Spot, State
-from gateway.store.gate import Gate, Mode, Ratios
 from gateway.store.segments import Kind
 from gateway.store.table import HITS, VERIFIED, Segment
 
@@ -13,7 +12,7 @@ class Whereabouts:
     """Of one block. `hits` is its counter, up to 3; `verified`: its next read from the page cache is not checked.
 
     `pinned_until_s` is None if it is not pinned, 0 if it is for good. `expires_s` is 0 for never; while a block is
-    pinned its own end waits. Times are unix seconds. `mode` and `ratios` are those of the gate of its disk.
+    pinned its own end waits. Times are unix seconds.
     """
 
     segment: int
@@ -23,11 +22,9 @@ class Whereabouts:
     state: State
     pinned_until_s: int | None
     expires_s: int
-    mode: Mode
-    ratios: Ratios
 
 
-def of(segment: Segment, spot: Spot, gate: Gate) -> Whereabouts:
+def of(segment: Segment, spot: Spot) -> Whereabouts:
     """Of the block that lies at `spot` of the segment."""
     mark, is_pinned = segment.marks[spot.ordinal], spot.is_pinned
     return Whereabouts(
@@ -38,6 +35,4 @@ def of(segment: Segment, spot: Spot, gate: Gate) -> Whereabouts:
         state=segment.entry.state,
         pinned_until_s=spot.expires_s if is_pinned else None,
         expires_s=0 if is_pinned else spot.expires_s,
-        mode=gate.mode,
-        ratios=gate.ratios,
     )

@@ -112,7 +112,8 @@ def test_explain_tells_where_a_block_lies_and_how_long_it_stays(tmp_path: Path) 
         [run] = list_of(told["runs"])
         assert (run["first"], run["last"], run["log"], run["hits"]) == (0, 0, "small", 0)
         assert (run["pinned_until_s"], run["expires_s"]) == (None, int(node.clock.now_s()) + 3600)
-        assert told["gate"] == {"mode": "churn", "snapshot": 0.0, "shadow": 0.0, "real": 0.0}
+        ratios = {"snapshot": 0.0, "shadow": 0.0, "real": 0.0}
+        assert told["gates"] == [{"disk": run["disk"], "mode": "churn", "is_full": False, **ratios}]
         assert told["policy"]["admission"] == "churn"  # type: ignore[index]  # JSON
         assert told["last_miss"]["reason"] == "never seen"  # type: ignore[index]  # JSON
         assert told["last_refusal"] is None

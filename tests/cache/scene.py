@@ -135,13 +135,15 @@ async def a_scene(
     capacity_bytes: int = 192 * MIB,
     *,
     names_contents: bool = False,
+    disks: int = 1,
 ) -> AsyncIterator[Scene]:
     """Ends only when the cache is at rest."""
     clock, files = ManualClock(), BrokenFiles()
     backend = ScriptedBackend(clock, names_contents=names_contents)
     mount = Mount(BUCKET, MEMORY, backend, "owner", 0, True, Origin.FILE, policy=policy)
     with TemporaryDirectory() as directory:
-        config = StoreConfig(paths=(Path(directory),), read_threads=2)
+        paths = tuple(Path(directory, str(number)) for number in range(disks))
+        config = StoreConfig(paths=paths, read_threads=2)
         opening = BlockStore.open(config, clock, geometry(capacity_bytes), files, Maps().opened)
         async with opening as store, tasks_until_end() as tasks:
             cache = Cache(store, Budget(memory_bytes), clock, Metrics(), tasks)

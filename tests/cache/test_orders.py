@@ -13,10 +13,12 @@ from gateway.cache.pins import Pinned
 from gateway.cache.words import Source
 from gateway.errors import ObjectMissing
 from gateway.model import MIB, Key, Span
+from gateway.store.gate import Mode
 from gateway.store.values import Admission, Outcome, Terms
 from tests.cache.hurrying import hurrying
 from tests.cache.scene import CACHED, KEY, Scene, a_scene
 from tests.cache.scripted import At, Step
+from tests.contract.bodies import Sent
 
 SIZES = pytest.mark.parametrize("size", [5000, 3 * MIB + 7])
 OTHER = Key(b"other")
@@ -280,3 +282,44 @@ async def test_an_explanation_tells_all_blocks_once_and_joins_those_that_are_ali
             earlier.where.segment != later.where.segment or earlier.where.hits != later.where.hits
             for earlier, later in itertools.pairwise(runs)
         )
+
+
+@hurrying
+async def test_an_explanation_never_joins_blocks_of_two_disks() -> None:
+    around_64 = Span(63 * MIB, 65 * MIB)
+    async with a_scene(disks=2) as scene:
+        data = await scene.has(65 * MIB)
+        # Which disk has the first 64 blocks and which the next is drawn for each object.
+        for number in range(20):
+            key = Key(b"k%d" % number)
+            await scene.backend.put_behind(key, Sent(data))
+            await scene.get(around_64, key)
+            await scene.rest()
+            told = await scene.cache.explain(scene.mount, key)
+            assert {gating.disk for gating in told.gatings} == {0, 1}
+            disk_of = {block: run.disk for run in told.runs for block in range(run.first, run.stop)}
+            if disk_of[63] != disk_of[64]:
+                return
+        raise AssertionError("no object has blocks on both disks")
+
+
+@hurrying
+async def test_an_explanation_tells_what_the_gate_does_for_this_mount() -> None:
+    async with a_scene(replace(CACHED, terms=Terms(Admission.HOLD))) as scene:
+        [gating] = (await scene.cache.explain(scene.mount, KEY)).gatings
+        assert (gating.mode, gating.is_full) == (Mode.HOLD, False)
+        scene.with_policy(replace(CACHED, is_cached=False))
+        assert not (await scene.cache.explain(scene.mount, KEY)).gatings
+
+
+@hurrying
+async def test_a_read_after_an_eviction_does_not_count_as_the_first() -> None:
+    async with a_scene() as scene:
+        await scene.has(5000)
+        for reason in (MissReason.NEVER_SEEN, MissReason.GONE):
+            await scene.get()
+            await scene.rest()
+            miss = (await scene.cache.explain(scene.mount, KEY)).last_miss
+            assert miss is not None
+            assert miss.reason is reason
+            await scene.cache.evict(scene.mount, KEY)

@@ -313,7 +313,7 @@ async def test_the_mode_of_the_gate_outlives_a_stop(tmp_path: Path) -> None:
         await keep(small, "k")
         only(small).ground.policy.gate.mode = Mode.HOLD
     async with small:
-        assert where(small, "k").mode is Mode.HOLD
+        assert only(small).ground.policy.gate.mode is Mode.HOLD
 
 
 @asynchronous
