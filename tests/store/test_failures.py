@@ -249,3 +249,20 @@ async def test_a_store_can_be_stopped_while_its_disk_is_left_alone_and_started_w
     async with small:
         assert small.store.known(BUCKET, name("k")) == replace(known, validated_s=0)
         assert await small.read(small.content("k", 1, SIZE)) == body("k", 1, 0, SIZE)
+
+
+@asynchronous
+async def test_what_is_to_be_forgotten_is_forgotten_at_once_while_the_disk_is_left_alone(tmp_path: Path) -> None:
+    async with Small(tmp_path) as small:
+        await small.keep("k", 1, SIZE)
+        small.files.fails = lambda step, _: errno.EIO if step == "probe" else None
+        [shard] = small.store.shards
+        shard.health.give_up(OSError(errno.EIO, "told to fail"))
+        await until(lambda: small.store.shards != [shard])
+        async with asyncio.timeout(5):
+            await small.store.purge(BUCKET)
+            await small.store.invalidate(BUCKET)
+        small.files.fails = lambda _name, _number: None
+        await come_back(small)
+        assert small.store.known(BUCKET, name("k")) is None
+        assert await small.read(small.content("k", 1, SIZE)) is None
