@@ -16,6 +16,7 @@ from gateway.store.identity import Home, Super, fresh_uuid
 from gateway.store.older import Older
 from gateway.store.opening import Means
 from gateway.store.shard import Shard
+from gateway.store.site import trust_nothing_at_next_start
 from gateway.store.threads import Threads
 from gateway.tasks import end
 
@@ -49,6 +50,7 @@ class Seat:
         self._thread = Threads("store-probe", 1, means.clock)
         self._leaving: Shard | None = None
         self._coming: Shard | None = None
+        self._misses_updates = False
 
     @property
     def shard(self) -> Shard:
@@ -115,6 +117,7 @@ class Seat:
         self._shards[self._number] = opening.absent(left, self._means)
         if not left.health.index_lost:
             # What is told to forget from now on is not written down here. An empty store has nothing to forget.
+            self._misses_updates = True
             self._thread.let(left.site.trust_nothing_at_next_start)
         await self._runs.aclose()
         return left
@@ -153,6 +156,7 @@ class Seat:
         making = shard.making
         making.next_id = making.reserved_id = max(making.next_id, left.making.next_id)
         self._shards[self._number], self._coming = shard, None
+        self._misses_updates = False
         log.info("a disk of the store is used again", extra={"path": self._home.path, "is_empty": empty})
         return True
 
@@ -191,6 +195,9 @@ class Seat:
             await asyncio.to_thread(self._coming.close)
         if self._leaving is not None and self._leaving.is_left:
             await asyncio.to_thread(self._leaving.end)
+        if self._misses_updates and self._thread.is_idle:
+            # It may not have worked when the disk was left alone; now is the last chance.
+            await asyncio.to_thread(trust_nothing_at_next_start, self._home.path, self._means.files)
         if self._number < len(self._shards):
             await asyncio.to_thread(_end, self._home, self.shard)
 

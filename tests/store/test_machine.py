@@ -23,6 +23,9 @@ UPDATE_TRIES_MAX = 2
 """So that an update that an index does not take is not tried for seconds."""
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def _few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "UPDATE_TRIES_MAX", UPDATE_TRIES_MAX)
