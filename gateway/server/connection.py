@@ -198,7 +198,7 @@ class Connection(HttpToolsProtocol):
         if lane is not None and reply is not None:
             self._send(lane, reply)
         else:
-            self._take_up(arrived, lane)
+            self._take_up(arrived, None if lane is None or lane.has_understood else lane)
 
     def _open_lane(self, arrived: Arrived) -> Lane | None:
         """The lane, if an answer could leave at once and the connection goes on as it is."""

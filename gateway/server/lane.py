@@ -68,11 +68,14 @@ class Lane:
         self._rows: dict[tuple[str, int], tuple[Count, Timings]] = {}
         self._usual_reads = service.verifier.usual_reads
         self.replies = 0
+        self.has_understood = False
+        """Whether `usual` knew what it was asked for last; where it had no answer then, `any` has none."""
 
     def usual(self, arrived: Arrived) -> Reply | None:
         """The answer to a read that says nothing unusual."""
         started_s, now_s = self._clock.monotonic_s(), self._clock.now_s()
         read = self._usual_reads.read(arrived.method, arrived.target, arrived.names, arrived.values, now_s)
+        self.has_understood = read is not None
         if read is None:
             return None
         service = self._service
